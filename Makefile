@@ -1,0 +1,64 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+INFRA := tests/cluster/infra
+PYTEST := $(PY) -m pytest -q
+
+##@ Start here
+.PHONY: demo test check help
+demo: venv  ## four models on a real cluster (or as local processes), asked for predictions
+	$(PY) demo/run.py
+
+test: venv  ## every test, those on a real API server and a real cluster included
+	$(PYTEST) -n 2 tests/unit tests/golden tests/contract
+	$(PYTEST) --timeout 300 tests/controlplane
+	$(PYTEST) --timeout 900 tests/cluster
+
+check: venv  ## the quick half: lint, types, imports, generated files, unit, golden and contract tests
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tools/*.sh
+	$(PY) -m modelmoor_operator.api.crd --check
+	$(PYTEST) -n 2 tests/unit tests/golden tests/contract
+
+help:  ## this list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ While working
+.PHONY: venv fmt generate golden lock test-controlplane test-cluster
+venv:  ## .venv with everything, at locked versions
+	@tools/venv.sh
+
+fmt: venv  ## format and mend what a linter can
+	.venv/bin/ruff check -q --fix-only .
+	.venv/bin/ruff format -q .
+
+generate: venv  ## write crds/, the charts' copies and the field reference from the types
+	$(PY) -m modelmoor_operator.api.crd
+
+golden: venv  ## write the golden files anew; review the difference like prose
+	MODELMOOR_UPDATE_GOLDEN=1 $(PYTEST) tests/golden
+
+lock: venv  ## resolve the versions anew: requirements/*.txt
+	.venv/bin/uv pip compile -q --upgrade requirements/dev.in -o requirements/dev.txt --no-emit-index-url --no-header --no-annotate
+	.venv/bin/uv pip compile -q requirements/operator.in -c requirements/dev.txt -o requirements/operator.txt --no-emit-index-url --no-header --no-annotate
+
+test-controlplane: venv  ## the tests on a real API server without nodes
+	$(PYTEST) --timeout 300 tests/controlplane
+
+test-cluster: venv  ## the tests on the kind cluster
+	$(PYTEST) --timeout 900 tests/cluster
+
+##@ The cluster
+.PHONY: cluster images clean-cluster
+cluster:  ## the kind cluster, made or mended
+	$(INFRA)/up.sh
+
+images:  ## both images, built and loaded into the cluster
+	$(INFRA)/images.sh load
+
+clean-cluster:  ## remove the kind cluster
+	$(INFRA)/down.sh

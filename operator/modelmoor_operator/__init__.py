@@ -1,0 +1,1 @@
+"""One ModelDeployment in, a served model out: the operator of Modelmoor."""

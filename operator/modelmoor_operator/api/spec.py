@@ -1,0 +1,187 @@
+"""What a person asks for: `spec` of a ModelDeployment. Each description is what `kubectl explain` shows."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from modelmoor_operator.api.pods import EnvVar, PodTemplate, Resources
+from modelmoor_operator.api.rules import AUTOSCALING_RULES, ROLLOUT_RULES, URI_RULES, at_least
+from modelmoor_operator.api.types import (
+    OBJECT_NAME,
+    Duration,
+    IntOrPercent,
+    Quantity,
+    Wire,
+    named_by,
+    published_default,
+)
+
+
+class SecretRef(Wire):
+    """A reference to a Secret of the same namespace."""
+
+    name: str = Field(min_length=1, max_length=253, pattern=OBJECT_NAME, description="Name of the Secret.")
+
+
+class Credentials(Wire):
+    """How the model's store is entered."""
+
+    secret_ref: SecretRef | None = Field(
+        default=None,
+        description="Secret of the same namespace whose keys are the environment names of the store's own client"
+        " (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDENTIALS,"
+        " AZURE_STORAGE_ACCOUNT_KEY, HTTP_HEADERS as JSON). Only the container that fetches the model sees it.",
+    )
+
+
+class Model(Wire):
+    """Which artifact is served."""
+
+    uri: str = Field(
+        min_length=1,
+        max_length=2048,
+        json_schema_extra=URI_RULES,
+        description="Where the model is: a file or a folder (which ends in /)"
+        " at file:///PATH (in the image), pvc://CLAIM/PATH, http://, https://, s3://BUCKET/KEY,"
+        " gs://BUCKET/KEY or az://CONTAINER/PATH. A change of this field is a new revision.",
+    )
+    format: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=32,
+        pattern=r"^[a-z][a-z0-9.-]*$",
+        description="Format of the artifact: sklearn, keras or tensorflow. Found out from the files where absent.",
+    )
+    digest: str | None = Field(
+        default=None,
+        max_length=71,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="Pin: sha256: and the hex digest of the file, or of a folder's sorted list of paths and digests."
+        " Other bytes are refused before they are loaded. The digest that is served is always in status.model.digest.",
+    )
+    credentials: Credentials | None = Field(default=None, description="How the model's store is entered.")
+
+
+class Autoscaling(Wire):
+    """How many pods serve, by load."""
+
+    model_config = ConfigDict(json_schema_extra=AUTOSCALING_RULES)
+
+    engine: Literal["HPA"] = Field(
+        default="HPA", description="What scales: HPA, a HorizontalPodAutoscaler. The default is HPA."
+    )
+    min_replicas: int = Field(default=1, ge=1, le=1000, description="Fewest pods, 1 to 1000. The default is 1.")
+    max_replicas: int = Field(ge=1, le=1000, description="Most pods, 1 to 1000.")
+    cpu_utilization: int = Field(
+        default=70,
+        ge=1,
+        le=1000,
+        description="CPU use to aim at, in percent of the CPU that container model requests. The default is 70.",
+    )
+
+
+class Runtime(Wire):
+    """How the server runs."""
+
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        pattern=r"^\S+$",
+        description="Serving image, only to override the platform's own, such as registry.example/serving:1.2.",
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=30),
+        json_schema_extra=at_least("1ms"),
+        description="Longest time that one request may take, a duration such as 500ms. The default is 30s.",
+    )
+    env: tuple[EnvVar, ...] = Field(
+        default=(),
+        max_length=64,
+        json_schema_extra=named_by("name"),
+        description="Environment variables of container model, at most 64.",
+    )
+
+
+class Fetch(Wire):
+    """The init container that fetches the model."""
+
+    resources: Resources | None = Field(
+        default=None, description="Resources of the init container fetch. The platform's defaults where absent."
+    )
+
+
+class Storage(Wire):
+    """Where the artifact is kept in the pod."""
+
+    size_limit: Quantity | None = Field(
+        default=None,
+        description="Largest artifact, a quantity such as 5Gi. A larger one is refused before it fills the node's disk."
+        " No limit where absent.",
+    )
+    fetch: Fetch | None = Field(default=None, description="The init container that fetches the model.")
+
+
+class Rollout(Wire):
+    """How a new revision takes over."""
+
+    model_config = ConfigDict(json_schema_extra=ROLLOUT_RULES)
+
+    max_surge: IntOrPercent = Field(
+        default="25%",
+        description="Pods above the wanted number while a new revision rolls out: a number, or a percentage rounded up."
+        " The default is 25%.",
+    )
+    max_unavailable: IntOrPercent = Field(
+        default=0,
+        description="Pods that may be missing while a new revision rolls out: a number, or a percentage rounded down."
+        " The default is 0.",
+    )
+    progress_deadline: Duration = Field(
+        default=timedelta(minutes=10),
+        json_schema_extra=at_least("10s"),
+        description="Time without progress after which a rollout counts as stalled, a duration of at least 10s."
+        " The old revision goes on serving. The default is 10m.",
+    )
+
+
+class Spec(Wire):
+    """The wanted state of a ModelDeployment."""
+
+    model: Model = Field(description="Which artifact is served.")
+    replicas: int = Field(
+        default=1,
+        ge=0,
+        le=1000,
+        json_schema_extra=published_default(1),
+        description="Number of pods, 0 to 1000. autoscaling wins while it is present. The default is 1.",
+    )
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="Scales the number of pods by load; wins over replicas while present."
+    )
+    runtime: Runtime = Field(default_factory=Runtime, description="How the server runs.")
+    resources: Resources | None = Field(
+        default=None, description="Resources of container model. The platform's defaults where absent."
+    )
+    storage: Storage = Field(default_factory=Storage, description="Where the artifact is kept in the pod.")
+    service_account_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=OBJECT_NAME,
+        description="ServiceAccount of the pods, of the same namespace, for a cloud's workload identity."
+        " The namespace's default one where absent. No token of it is mounted.",
+    )
+    pod_template: PodTemplate | None = Field(
+        default=None, description="Any other field of the pods, merged into what the operator renders."
+    )
+    rollout: Rollout = Field(default_factory=Rollout, description="How a new revision takes over.")
+    suspend: bool = Field(
+        default=False,
+        description="Stops every change of this model's objects while true; serving and status go on."
+        ' The annotation modelmoor.dev/suspend: "true" does the same. The default is false.',
+    )
+    revision_history_limit: int = Field(
+        default=5, ge=0, le=50, description="Old revisions that are kept to go back to, 0 to 50. The default is 5."
+    )

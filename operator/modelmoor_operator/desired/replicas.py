@@ -1,0 +1,42 @@
+"""Who decides the number of pods: one owner at a time, and a hand-over that never dips."""
+
+from enum import StrEnum
+
+from modelmoor_operator.api.v1alpha1 import ModelDeployment
+
+
+class Owner(StrEnum):
+    """Who writes `replicas` of a slot's Deployment."""
+
+    OPERATOR = "Operator"
+    HPA = "HPA"
+
+
+def owner(md: ModelDeployment) -> Owner:
+    return Owner.HPA if md.spec.autoscaling else Owner.OPERATOR
+
+
+def declared(md: ModelDeployment, *, exists: bool) -> int | None:
+    """`replicas` as our apply declares it; None leaves it to its owner.
+
+    A new Deployment under an autoscaler starts at the minimum, or it would start at 1 and be lifted 15 s later.
+    """
+    if md.spec.autoscaling is None:
+        return md.spec.replicas
+    return None if exists else md.spec.autoscaling.min_replicas
+
+
+def handed_over(md: ModelDeployment, *, live: int, ours: bool) -> int | None:
+    """The number to hold by a second manager while we let go of the field; None where nothing is handed over.
+
+    Dropping a field that only we own would reset it to 1 (measured; research/operator.md 0b.3). An autoscaler also
+    does nothing at 0, which it takes for a pause.
+    """
+    if md.spec.autoscaling is None or not ours:
+        return None
+    return max(live, md.spec.autoscaling.min_replicas)
+
+
+def wanted(md: ModelDeployment) -> int:
+    """The fewest pods that must answer for the model to be Ready."""
+    return md.spec.autoscaling.min_replicas if md.spec.autoscaling else md.spec.replicas

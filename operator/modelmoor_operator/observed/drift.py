@@ -1,0 +1,81 @@
+"""What an apply cannot mend: entries that others added to the lists of our objects, and how to put those right.
+
+Server-side apply leaves foreign entries of a keyed list alone, and after an edit of a list's key (a port number) it
+adds a second entry beside the edited one (measured on a real API server). Such lists are replaced whole.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Body = Mapping[str, Any]
+
+INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "linkerd-proxy", "linkerd-init", "vault-agent"})
+"""Containers that meshes and agents put into workloads: left alone."""
+
+_CONTAINER_LISTS = {"env": "name", "ports": "containerPort", "volumeMounts": "mountPath"}
+
+
+def foreign(wanted: Body, live: Body) -> list[str]:
+    """Paths of what stands in the live object's lists and not in ours; empty where all is well."""
+    if wanted["kind"] == "Service":
+        return list(_service(wanted["spec"], live["spec"]))
+    if wanted["kind"] == "Deployment":
+        return list(_pod(wanted["spec"]["template"]["spec"], live["spec"]["template"]["spec"]))
+    return []
+
+
+def mending(wanted: Body, live: Body) -> dict[str, Any] | None:
+    """A JSON merge patch that replaces those lists by ours; None for a kind that has none."""
+    spec = wanted["spec"]
+    if wanted["kind"] == "Service":
+        gone = {key: None for key in live["spec"].get("selector") or {} if key not in spec["selector"]}
+        return {"spec": {"ports": spec["ports"], "selector": {**spec["selector"], **gone}}}
+    if wanted["kind"] == "Deployment":
+        pod, live_pod = spec["template"]["spec"], live["spec"]["template"]["spec"]
+        lists = {
+            field: list(pod.get(field, ())) + _injected(pod, live_pod, field)
+            for field in ("containers", "initContainers", "volumes")
+        }
+        return {"spec": {"template": {"spec": lists}}}
+    return None
+
+
+def _service(wanted: Body, live: Body) -> Iterator[str]:
+    ports = {(port["port"], port.get("protocol", "TCP")) for port in wanted["ports"]}
+    for port in live.get("ports") or ():
+        if (port.get("port"), port.get("protocol", "TCP")) not in ports:
+            yield f"spec.ports[{port.get('port')}]"
+    for key in live.get("selector") or {}:
+        if key not in wanted["selector"]:
+            yield f"spec.selector[{key}]"
+
+
+def _pod(wanted: Body, live: Body) -> Iterator[str]:
+    for field in ("containers", "initContainers"):
+        ours = {container["name"]: container for container in wanted.get(field) or ()}
+        for container in live.get(field) or ():
+            name = container.get("name")
+            if name in INJECTED:
+                continue
+            if name not in ours:
+                yield f"spec.template.spec.{field}[{name}]"
+                continue
+            for part, key in _CONTAINER_LISTS.items():
+                known = {item[key] for item in ours[name].get(part) or ()}
+                for item in container.get(part) or ():
+                    if item.get(key) not in known:
+                        yield f"spec.template.spec.{field}[{name}].{part}[{item.get(key)}]"
+    volumes = {volume["name"] for volume in wanted.get("volumes") or ()}
+    injected = any(item.get("name") in INJECTED for item in live.get("containers") or ())
+    for volume in live.get("volumes") or ():
+        if volume.get("name") not in volumes and not injected:
+            yield f"spec.template.spec.volumes[{volume.get('name')}]"
+
+
+def _injected(wanted: Body, live: Body, field: str) -> list[Any]:
+    """What a mesh added to a list, to be kept when the list is replaced."""
+    known = {item["name"] for item in wanted.get(field) or ()}
+    if field == "volumes":
+        injected = any(item.get("name") in INJECTED for item in live.get("containers") or ())
+        return [item for item in live.get(field) or () if injected and item.get("name") not in known]
+    return [item for item in live.get(field) or () if item.get("name") in INJECTED and item.get("name") not in known]

@@ -1,0 +1,88 @@
+"""Every failure of the server has one place in this tree, and each says what happens next.
+
+    ServerError
+    ├── ModelError        the model cannot be served: phase, reason, message, hint; the process or the model stops here
+    └── RequestError      one request cannot be answered; the model goes on
+        ├── InvalidRequest    the caller must change the request (400)
+        ├── UnknownModel      no model of that name in this process (404)
+        ├── ModelNotReady     the model is loading or has failed; the caller may come back (503)
+        └── PredictFailed     the model's own code raised on this input (500)
+
+No message holds the text of a library's exception: those quote payloads, paths with secrets and URIs with queries.
+`cause_name` gives the type's name, and that alone may be shown.
+"""
+
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where on its way a model failed; the words of `status.failure.phase`."""
+
+    RESOLVE = "Resolve"
+    FETCH = "Fetch"
+    VERIFY = "Verify"
+    LOAD = "Load"
+    WARMUP = "Warmup"
+
+
+class Reason(StrEnum):
+    """Why a model cannot be served: the same word in termination message, condition, event, log and metric."""
+
+    UNKNOWN_SCHEME = "UnknownScheme"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    EMPTY_ARTIFACT = "EmptyArtifact"
+    ACCESS_DENIED = "AccessDenied"
+    STORE_UNAVAILABLE = "StoreUnavailable"
+    DIGEST_MISMATCH = "DigestMismatch"
+    TOO_LARGE = "TooLarge"
+    UNKNOWN_FORMAT = "UnknownFormat"
+    CORRUPT_ARTIFACT = "CorruptArtifact"
+    VERSION_MISMATCH = "VersionMismatch"
+    UNSAFE_ARTIFACT = "UnsafeArtifact"
+    LOAD_FAILED = "LoadFailed"
+    WARMUP_FAILED = "WarmupFailed"
+    INVALID_SETTINGS = "InvalidSettings"
+
+
+class ServerError(Exception):
+    """The root: anything the server raises on purpose."""
+
+
+class ModelError(ServerError):
+    """The model cannot be served, and trying again without a change is useless (StoreUnavailable aside).
+
+    phase: where it happened. reason: the one word. message: one sentence with the cause.
+    hint: one sentence with the next step.
+    """
+
+    def __init__(self, phase: Phase, reason: Reason, message: str, hint: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.phase = phase
+        self.reason = reason
+        self.message = message
+        self.hint = hint
+
+
+class RequestError(ServerError):
+    """One request cannot be answered; `str(error)` is the sentence for the caller."""
+
+
+class InvalidRequest(RequestError):
+    """The caller must change the request: the sentence names field and row, never the value."""
+
+
+class UnknownModel(RequestError):
+    """No model of that name is served here."""
+
+
+class ModelNotReady(RequestError):
+    """The model is known, but loading or failed."""
+
+
+class PredictFailed(RequestError):
+    """The model's own code raised on an input that fits the signature."""
+
+
+def cause_name(error: BaseException) -> str:
+    """The one thing about a foreign exception that may be shown: its type's name."""
+    return type(error).__name__

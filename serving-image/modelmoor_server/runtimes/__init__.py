@@ -1,0 +1,42 @@
+"""A file or package a framework; each framework is imported there alone, and only when a model asks for it.
+
+base.py        what a loaded model is, and what the platform allows a loader
+versions.py    the errors of loading, told apart
+sklearn/       joblib and pickle
+keras/         .keras and .h5, of Keras 3 and (by tf_keras) of Keras 2
+tensorflow.py  SavedModel folders
+"""
+
+from pathlib import Path
+
+from modelmoor_server.inspection import inspect
+from modelmoor_server.runtimes.base import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy
+from modelmoor_server.runtimes.versions import load_failed
+
+__all__ = ["LegacyKerasPolicy", "Model", "PicklePolicy", "Policy", "VersionPolicy", "load"]
+
+_FRAMEWORKS = {"sklearn", "joblib", "tensorflow", "keras", "tf_keras", "h5py", "pandas"}
+
+
+def load(artifact: Path, format: str | None, policy: Policy) -> Model:
+    """Load the model at `artifact` (a file or a folder). Raises ModelError (phases Verify and Load)."""
+    found = inspect(artifact, format)
+    try:
+        if found.format == "sklearn":
+            from modelmoor_server.runtimes import sklearn
+
+            return sklearn.load(found, policy)
+        if found.format == "keras":
+            from modelmoor_server.runtimes import keras
+
+            return keras.load(found, policy)
+        from modelmoor_server.runtimes import tensorflow
+
+        return tensorflow.load(found, policy)
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in _FRAMEWORKS:
+            raise
+        raise load_failed(
+            f"This image does not hold {error.name.partition('.')[0]}, which {found.framework} needs.",
+            "Use the image that serves scikit-learn, Keras and TensorFlow.",
+        ) from None

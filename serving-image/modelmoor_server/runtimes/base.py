@@ -1,0 +1,74 @@
+"""What every runtime gives to the rest of the server: a loaded model with a signature and a blocking predict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from modelmoor_server.signature import Signature
+
+
+class PicklePolicy(StrEnum):
+    """What may be done with joblib and pickle files, which can run any code while they are read."""
+
+    ALLOW = "Allow"
+    ALLOW_LISTED = "AllowListed"
+    DENY = "Deny"
+
+
+class LegacyKerasPolicy(StrEnum):
+    """Whether files of Keras below 3 may be loaded through tf_keras, whose own safe mode is open."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+
+
+class VersionPolicy(StrEnum):
+    """What happens to an artifact of a library version whose answers were not compared with the image's."""
+
+    REFUSE = "Refuse"
+    WARN = "Warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the platform allows a loader to do; never taken from the artifact."""
+
+    pickle: PicklePolicy = PicklePolicy.ALLOW
+    legacy_keras: LegacyKerasPolicy = LegacyKerasPolicy.ALLOW
+    version_mismatch: VersionPolicy = VersionPolicy.REFUSE
+
+
+class Model(Protocol):
+    """A model in memory. `predict` blocks and may be called from any one thread at a time.
+
+    format: `sklearn`, `keras` or `tensorflow`. framework: the library that made the artifact and its version.
+    default_outputs: what a request that names no outputs gets.
+    warnings: sentences for the log and the status, such as a version mismatch that the policy lets pass.
+    """
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def framework(self) -> str: ...
+    @property
+    def signature(self) -> Signature: ...
+    @property
+    def default_outputs(self) -> tuple[str, ...]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+    def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """Arrays by public name in, arrays by public name out.
+
+        inputs: as `signature.from_tensors` and its siblings give them. outputs: names from `signature.outputs`.
+        Raises InvalidRequest where the model refuses the values, PredictFailed where its code raises.
+        Text comes back as object arrays of `str`; all else in a dtype that the protocol knows.
+        """
+        ...
+
+    def example(self) -> dict[str, np.ndarray]:
+        """A synthetic input of one row for the warm-up. Raises InvalidRequest where none can be made."""
+        ...

@@ -1,0 +1,20 @@
+"""scikit-learn: joblib and pickle files.
+
+unpickle.py  bytes -> object, as the pickle policy allows, with every failure told apart
+inputs.py    which fields an estimator takes: matrix, named columns, text, records
+outputs.py   which methods answer, and their results as arrays that the protocol knows
+model.py     the loaded model
+"""
+
+from modelmoor_server.inspection import Inspection
+from modelmoor_server.runtimes.base import Policy
+from modelmoor_server.runtimes.sklearn.model import SklearnModel, model_of
+from modelmoor_server.runtimes.sklearn.unpickle import unpickle
+
+__all__ = ["load"]
+
+
+def load(found: Inspection, policy: Policy) -> SklearnModel:
+    """Load a joblib or pickle file. Raises ModelError."""
+    estimator, warnings = unpickle(found, policy)
+    return model_of(estimator, found.framework, warnings)

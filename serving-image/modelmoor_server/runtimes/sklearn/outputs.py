@@ -1,0 +1,85 @@
+"""Which methods of an estimator answer, and their results as arrays that the protocol knows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.signature import Datatype, Field, Source
+
+METHODS = ("predict", "predict_proba", "decision_function", "transform")
+MAX_DENSE = 512 << 20  # bytes of one dense answer
+
+
+def methods_of(estimator: Any) -> dict[str, tuple[str, int | None]]:
+    """Public output name -> (method, index): `predict_proba` of several targets is a list, hence a tensor a target."""
+    found: dict[str, tuple[str, int | None]] = {}
+    for method in METHODS:
+        if not callable(getattr(estimator, method, None)):
+            continue
+        classes = _classes(estimator)
+        if method == "predict_proba" and isinstance(classes, list):
+            found |= {f"{method}_{index}": (method, index) for index in range(len(classes))}
+        else:
+            found[method] = method, None
+    return found
+
+
+def field_of(name: str, method: str, index: int | None, answer: np.ndarray | None, estimator: Any) -> Field:
+    """The field of an output, from a real answer to a synthetic row; None where there was no answer."""
+    labels = _labels(estimator, method, index)
+    if answer is None:
+        return Field(name, None, None, Source.UNKNOWN, labels)
+    shape = (-1, *answer.shape[1:])
+    return Field(name, Datatype.of(answer), shape, Source.INFERRED, labels)
+
+
+def dense(answer: Any) -> np.ndarray:
+    """An answer as one array: sparse made dense, frames made arrays, text as object arrays of str."""
+    if sparse.issparse(answer):
+        rows, columns = answer.shape
+        if rows * columns * answer.dtype.itemsize > MAX_DENSE:
+            raise InvalidRequest(f"the answer of {columns} columns a row is too large for {rows} rows; send fewer")
+        answer = answer.toarray()
+    array = np.asarray(answer)
+    if array.dtype.kind in "US":
+        return array.astype(object)
+    if array.dtype == object:
+        return _typed(array)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    # dates and complex numbers have no datatype in the protocol: they go out as text
+    return array.astype(str).astype(object) if array.dtype.kind in "mMc" else array
+
+
+def _typed(array: np.ndarray) -> np.ndarray:
+    """Class labels kept as objects: one kind becomes its dtype, a mixture becomes text."""
+    types = {type(value) for value in array.ravel().tolist()}
+    if types <= {str}:
+        return array
+    for kinds, dtype in (({bool, np.bool_}, np.bool_), ({int}, np.int64), ({int, float}, np.float64)):
+        if types <= kinds:
+            return array.astype(dtype)
+    return np.array([str(value) for value in array.ravel().tolist()], dtype=object).reshape(array.shape)
+
+
+def _classes(estimator: Any) -> Any:
+    try:
+        return getattr(estimator, "classes_", None)
+    except Exception:  # noqa: BLE001 - a property of a foreign class may raise anything; no labels is the answer
+        return None
+
+
+def _labels(estimator: Any, method: str, index: int | None) -> tuple[str, ...] | None:
+    if method == "transform":
+        return None
+    classes: Sequence[Any] | None = _classes(estimator)
+    if isinstance(classes, list):
+        if index is None:
+            return None
+        classes = classes[index]
+    if classes is None or np.ndim(classes) != 1 or len(classes) > 10_000:
+        return None
+    return tuple(str(label) for label in np.asarray(classes).tolist())

@@ -1,0 +1,162 @@
+"""The story of a serving process: bind, answer liveness, load, serve, drain.
+
+The socket is bound and `/v2/health/live` answers before numpy or any framework is imported: those come in with the
+models, on a thread of their own.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from modelmoor_server import facts
+from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
+from modelmoor_server.http.limits import Limits
+from modelmoor_server.http.server import Server, listen
+from modelmoor_server.metrics import Counters, ModelCounters
+from modelmoor_server.repository import Repository
+from modelmoor_server.rest.routes import Routes
+from modelmoor_server.settings import ModelSource, Settings
+
+if TYPE_CHECKING:
+    from modelmoor_server.inference import Inference
+
+log = logging.getLogger("modelmoor_server.serve")
+DRAIN_SLACK = 1.0  # seconds beyond the request timeout, for the answers that say that it passed
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the process's exit code. A second signal ends it at once."""
+    with tempfile.TemporaryDirectory(prefix="modelmoor-") as scratch:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_Process(settings, Path(scratch)).run())
+        except ModelError as error:
+            tell(error, settings.termination_log)
+            return 1
+    return 0
+
+
+def tell(error: ModelError, termination_log: Path | None) -> None:
+    """Say why the process ends: in the termination log of a pod, and in one log line."""
+    if termination_log is not None:
+        facts.write(termination_log, facts.failure(error))
+    fields = {"phase": error.phase, "reason": error.reason, "message": error.message, "hint": error.hint}
+    log.error("StartFailed", extra={"fields": fields})
+
+
+@dataclass
+class _Process:
+    """One serving process."""
+
+    settings: Settings
+    scratch: Path
+    signals: "asyncio.Queue[signal.Signals]" = field(default_factory=asyncio.Queue)
+
+    async def run(self) -> None:
+        """Serve to the end. Raises ModelError where a model given at start cannot be served."""
+        sources = self.settings.models
+        repository = Repository(source.name for source in sources)
+        counters = Counters(models={source.name: ModelCounters() for source in sources})
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.signals.put_nowait, number)
+        sockets = self._listen()
+        server: Server = Server(
+            Routes(repository, counters, self.settings.json_limit, lambda: len(server.connections)),
+            Limits(age_seconds=self.settings.connection_age),
+            counters.refuse,
+        )
+        await server.start(sockets)
+        log.info("Listening", extra={"fields": {"port": sockets[0].getsockname()[1]}})
+        loading = asyncio.ensure_future(self._load(repository, counters))
+        stopping = asyncio.ensure_future(self.signals.get())
+        try:
+            await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if loading.done():
+                loading.result()
+                log.info("Ready", extra={"fields": {"models": list(repository.entries)}})
+            received = await stopping
+            repository.drain()
+            await self._drain(server, received)
+        finally:
+            loading.cancel()
+            await server.stop()
+
+    def _listen(self) -> list[socket.socket]:
+        try:
+            return listen(self.settings.http_port)
+        except OSError as error:
+            raise ModelError(
+                Phase.LOAD,
+                Reason.INVALID_SETTINGS,
+                f"Port {self.settings.http_port} cannot be listened on ({os.strerror(error.errno or 0)}).",
+                "Choose another one with --http-port or MODELMOOR_HTTP_PORT.",
+            ) from None
+
+    async def _load(self, repository: Repository, counters: Counters) -> None:
+        """Load the models one after another on a thread, so that health, metrics and the first models answer."""
+        for source in self.settings.models:
+            try:
+                repository.serve(await self._on_thread(source, counters.models[source.name]))
+            except ModelError as failure:
+                repository.fail(source.name, failure)
+                raise
+        gc.collect()
+        gc.freeze()  # what the models brought lives as long as the process: no collection need walk it again
+
+    def _on_thread(self, source: ModelSource, counters: ModelCounters) -> "asyncio.Future[Inference]":
+        """Load one model on a daemon thread: a loader that hangs must not keep the process from ending."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Inference] = loop.create_future()
+
+        def settle(result: "Inference | None", error: Exception | None) -> None:
+            if future.done():
+                return
+            if result is not None:
+                future.set_result(result)
+            else:
+                future.set_exception(error or AssertionError("neither result nor error"))
+
+        def work() -> None:
+            result, failure = None, None
+            try:
+                # Here and not above: these bring numpy, and prometheus_client for the first scrape.
+                from modelmoor_server import exposition, loading  # noqa: F401
+
+                result = loading.into_service(source, self.settings, counters, self.scratch, loop)
+            except ModelError as error:
+                failure = error
+            except BaseException as error:  # noqa: BLE001 - the edge: a thread has nobody above it
+                failure = ModelError(
+                    Phase.LOAD,
+                    Reason.LOAD_FAILED,
+                    f"Loading the model raised {cause_name(error)}.",
+                    "Load the same file in a Python shell with the versions of this image to see the whole error.",
+                )
+            loop.call_soon_threadsafe(settle, result, failure)
+
+        threading.Thread(target=work, name=f"load-{source.name}", daemon=True).start()
+        return future
+
+    async def _drain(self, server: Server, received: signal.Signals) -> None:
+        """Finish what is in flight and end within a bound. Whoever pressed Ctrl-C does not wait for idle clients."""
+        bound = self.settings.timeout + DRAIN_SLACK
+        log.info("Draining", extra={"fields": {"signal": received.name, "connections": len(server.connections)}})
+        idle = 0.0 if received is signal.SIGINT else None
+        draining = asyncio.ensure_future(server.drain(bound, idle))
+        again = asyncio.ensure_future(self.signals.get())
+        await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+        drained = draining.done() and draining.result()
+        for task in (draining, again):
+            task.cancel()
+        log.info("Stopped", extra={"fields": {"drained": drained, "connections": len(server.connections)}})

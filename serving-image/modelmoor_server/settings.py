@@ -1,0 +1,153 @@
+"""How this server was told to run: the environment in a pod, the command line by hand, one frozen value inside."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelmoor_server.errors import ModelError, Phase, Reason
+
+DURATION = re.compile(r"(?:[0-9]{1,5}(?:h|m|s|ms)){1,4}")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_PART = re.compile(r"([0-9]+)(h|ms|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable of `serve`: the table of docs/server.md and of `--help` is made from these."""
+
+    name: str
+    default: str
+    help: str
+
+
+VARIABLES = (
+    Variable("MODELMOOR_MODEL_NAME", "", "The model's public name. Used where no --model is given."),
+    Variable("MODELMOOR_MODEL_DIR", "/mnt/modelmoor/model", "Where `fetch` has put the model."),
+    Variable("MODELMOOR_MODEL_FORMAT", "", "sklearn, keras or tensorflow; recognised from the files where empty."),
+    Variable("MODELMOOR_HTTP_PORT", "8080", "Port for HTTP; --http-port goes first."),
+    Variable("MODELMOOR_TIMEOUT", "30s", "How long a request may take; also the bound on the shutdown."),
+    Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
+    Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
+    Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
+    Variable("MODELMOOR_PICKLE", "Allow", "Allow, AllowListed or Deny: what may be done with joblib and pickle files."),
+    Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
+    Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
+    Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
+)
+_DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model to serve. location: a path, a URI, or the folder that `fetch` has filled (then `fetched` is true)."""
+
+    name: str
+    location: str
+    format: str | None = None
+    fetched: bool = False
+
+    @property
+    def is_uri(self) -> bool:
+        return _SCHEME.match(self.location) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times in seconds, sizes in bytes. The three policies are the words of runtimes/base.py."""
+
+    models: tuple[ModelSource, ...]
+    http_port: int
+    timeout: float
+    connection_age: float
+    json_limit: int
+    queue_limit: int
+    pickle: str
+    legacy_keras: str
+    version_mismatch: str
+    termination_log: Path | None
+
+
+def from_environment(
+    environment: Mapping[str, str], models: Sequence[str] = (), http_port: int | None = None
+) -> Settings:
+    """Settings of `serve`. models: NAME=PATH_OR_URI, as on the command line; without them, the pod's one model.
+
+    Raises ModelError (InvalidSettings).
+    """
+    values = _DEFAULTS | {name: environment[name] for name in _DEFAULTS if environment.get(name)}
+    port = values["MODELMOOR_HTTP_PORT"] if http_port is None else str(http_port)
+    return Settings(
+        models=_by_hand(models) if models else (_of_pod(values),),
+        http_port=_integer(port, "--http-port" if http_port is not None else "MODELMOOR_HTTP_PORT", 0, 65535),
+        timeout=_duration(values, "MODELMOOR_TIMEOUT"),
+        connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
+        json_limit=_integer(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
+        queue_limit=_integer(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
+        pickle=_one_of(values, "MODELMOOR_PICKLE", ("Allow", "AllowListed", "Deny")),
+        legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
+        version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
+        termination_log=None if models else Path(values["MODELMOOR_TERMINATION_LOG"]),
+    )
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration such as `1m30s` or `500ms`. Raises ValueError."""
+    if not DURATION.fullmatch(text):
+        raise ValueError("not a duration")
+    return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+def _by_hand(models: Sequence[str]) -> tuple[ModelSource, ...]:
+    sources = []
+    for text in models:
+        name, equals, location = text.partition("=")
+        if not equals or not location or not NAME.fullmatch(name):
+            raise _invalid("--model takes NAME=PATH_OR_URI.", "Write for example --model iris=./iris.joblib")
+        sources.append(ModelSource(name, location))
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise _invalid("Two models have the same name.", "Give each --model a name of its own.")
+    return tuple(sources)
+
+
+def _of_pod(values: Mapping[str, str]) -> ModelSource:
+    name = values["MODELMOOR_MODEL_NAME"]
+    if not name:
+        raise _invalid(
+            "There is no model to serve.", "Give one with --model NAME=PATH_OR_URI, or set MODELMOOR_MODEL_NAME."
+        )
+    if not NAME.fullmatch(name):
+        raise _invalid(
+            "MODELMOOR_MODEL_NAME is no model name.", "Use letters, digits, dots, dashes and underscores, at most 64."
+        )
+    format_ = values["MODELMOOR_MODEL_FORMAT"] or None
+    return ModelSource(name, values["MODELMOOR_MODEL_DIR"], format_, fetched=True)
+
+
+def _duration(values: Mapping[str, str], name: str) -> float:
+    try:
+        seconds = duration(values[name])
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise _invalid(f"{name} is no duration above zero.", "Write for example 30s, 1m30s or 500ms.")
+    return seconds
+
+
+def _integer(text: str, name: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
+        raise _invalid(f"{name} must be a whole number from {least} to {most}.", f"Set {name} accordingly.")
+    return int(text)
+
+
+def _one_of(values: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    if values[name] not in words:
+        raise _invalid(f"{name} must be one of {', '.join(words)}.", f"Set {name} accordingly.")
+    return values[name]
+
+
+def _invalid(message: str, hint: str) -> ModelError:
+    return ModelError(Phase.LOAD, Reason.INVALID_SETTINGS, message, hint)
