@@ -1,7 +1,9 @@
 """The demo's cluster: brought up and filled by tests/cluster/infra, spoken to by kubectl and helm."""
 
 import json
+import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +13,15 @@ from typing import Any
 from demo.console import INFRA, ROOT, Console, DemoError, output, stream
 
 SYSTEM = "modelmoor-system"
+RELEASE = "modelmoor"
 NAMESPACE = "modelmoor-demo"
+NAME = "modelmoor"
+"""The kind cluster that all of this repository uses unless told otherwise."""
+IMAGES = ("operator", "serving")
 CANNOT_BE_HAD = 3
 """Exit code of tests/cluster/infra: this machine lacks something; the last line says what."""
+_PENDING_SECONDS = 30
+_BUILT = re.compile(r"image (\S+): (\S+)")
 
 
 class NoCluster(Exception):
@@ -29,6 +37,9 @@ class Cluster:
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
         return output([self.bin / "kubectl", "--kubeconfig", self.kubeconfig, *arguments], stdin)
+
+    def helm(self, *arguments: str | Path) -> str:
+        return output([self.bin / "helm", "--kubeconfig", self.kubeconfig, "--namespace", SYSTEM, *arguments])
 
     def objects(self, *arguments: str) -> list[dict[str, Any]]:
         """The items of `kubectl get ... -o json` in the demo's namespace."""
@@ -60,34 +71,41 @@ class Cluster:
                 child.terminate()
 
 
-def up(console: Console) -> Cluster:
+def up(console: Console, name: str = NAME) -> Cluster:
     """The cluster, made, mended or found; raises NoCluster with what is missing, DemoError where it breaks."""
     console.step("A Kubernetes cluster (the first time everything is built from source: about half an hour)")
-    ended = stream(console, [INFRA / "up.sh"])
-    if ended.code == CANNOT_BE_HAD:
-        raise NoCluster(ended.last_line)
-    if ended.code:
-        raise DemoError(f"the cluster did not come up (exit code {ended.code}): {ended.last_line}")
-    return found()
+    _infra(console, "up.sh", name)
+    return found(name)
 
 
-def found() -> Cluster:
+def found(name: str = NAME) -> Cluster:
     """The cluster that `up` made, without looking whether it runs."""
-    kubeconfig = output([INFRA / "up.sh", "--kubeconfig"]).strip()
+    kubeconfig = output([INFRA / "up.sh", "--kubeconfig", name]).strip()
     return Cluster(Path(output([INFRA / "tools.sh", "--bin"]).strip()), Path(kubeconfig))
 
 
-def images(console: Console) -> dict[str, str]:
-    """Builds and loads the images; returns the reference of each by its short name (operator, serving, ...)."""
-    for verb, text in (("build", "Images (only what changed is built)"), ("load", "Images into the cluster")):
-        console.step(text)
-        ended = stream(console, [INFRA / "images.sh", verb])
-        if ended.code == CANNOT_BE_HAD:
-            raise NoCluster(ended.last_line)
-        if ended.code:
-            raise DemoError(f"images.sh {verb} failed (exit code {ended.code}): {ended.last_line}")
-    pairs = (line.split(None, 1) for line in output([INFRA / "images.sh", "tags"]).splitlines() if line.strip())
-    return {name: reference.strip() for name, reference in pairs}
+def images(console: Console, name: str = NAME) -> dict[str, str]:
+    """Builds and loads the images; returns the references as OPERATOR_IMAGE and SERVING_IMAGE. Raises as `up` does."""
+    console.step("Images: operator, serving, and the store of the examples (only what changed is built)")
+    said = _infra(console, "images.sh", "build", *IMAGES)
+    built = {match[1]: match[2] for line in said if (match := _BUILT.fullmatch(line))}
+    if missing := set(IMAGES) - built.keys():
+        raise DemoError(f"images.sh build did not say how it called {', '.join(sorted(missing))}")
+    console.step("Images into the cluster")
+    _infra(console, "images.sh", "load", name, *IMAGES)
+    _infra(console, "servers.sh", "load", name)
+    return {f"{name.upper()}_IMAGE": built[name] for name in IMAGES}
+
+
+def _infra(console: Console, *command: str) -> tuple[str, ...]:
+    """Runs a script of tests/cluster/infra and returns its lines; raises NoCluster or DemoError where it fails."""
+    ended = stream(console, [INFRA / command[0], *command[1:]])
+    last = ended.lines[-1] if ended.lines else "it said nothing"
+    if ended.code == CANNOT_BE_HAD:
+        raise NoCluster(last)
+    if ended.code:
+        raise DemoError(f"{' '.join(command)} ended with exit code {ended.code}: {last}")
+    return ended.lines
 
 
 def install(console: Console, cluster: Cluster, references: dict[str, str]) -> None:
@@ -95,17 +113,28 @@ def install(console: Console, cluster: Cluster, references: dict[str, str]) -> N
     console.step("The operator, by its Helm chart")
     values = [
         value
-        for key, image in (("image", "operator"), ("servingImage", "serving"))
+        for key, image in (("image", "OPERATOR_IMAGE"), ("servingImage", "SERVING_IMAGE"))
         for part, text in zip(("repository", "tag"), references[image].rsplit(":", 1), strict=True)
         for value in ("--set-string", f"{key}.{part}={text}")
     ]
-    command: list[str | Path] = [
-        cluster.bin / "helm", "upgrade", "--install", "modelmoor", ROOT / "charts" / "modelmoor",
-        "--kubeconfig", cluster.kubeconfig, "--namespace", SYSTEM, "--create-namespace",
-        "--wait", "--timeout", "5m", *values,
-    ]  # fmt: skip
-    output(command)
+    _mend(console, cluster)
+    chart = ROOT / "charts" / "modelmoor"
+    cluster.helm("upgrade", "--install", RELEASE, chart, "--create-namespace", "--wait", "--timeout", "5m", *values)
     deployments = json.loads(cluster.kubectl("-n", SYSTEM, "get", "deployments", "-o", "json"))["items"]
     console.detail(
         ", ".join(f"{d['metadata']['name']}: {d['status'].get('readyReplicas', 0)} ready" for d in deployments)
     )
+
+
+def _mend(console: Console, cluster: Cluster) -> None:
+    """A helm that was interrupted leaves its release pending, and refuses ever after: wait for one, then undo it."""
+    for _ in range(_PENDING_SECONDS):
+        releases = json.loads(cluster.helm("list", "--all", "--filter", f"^{RELEASE}$", "-o", "json"))
+        if not releases or not releases[0]["status"].startswith("pending"):
+            return
+        time.sleep(1)
+    console.detail(f"an earlier helm was interrupted ({releases[0]['status']}): its half is undone first")
+    if releases[0]["status"] == "pending-install":
+        cluster.helm("uninstall", RELEASE, "--wait")
+    else:
+        cluster.helm("rollback", RELEASE, "--wait")

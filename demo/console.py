@@ -43,27 +43,28 @@ class Console:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code and the last line it said."""
+    """How a command ended: its exit code and what it said."""
 
     code: int
-    last_line: str
+    lines: tuple[str, ...]
 
 
 def stream(console: Console, command: Sequence[str | Path]) -> Ended:
     """Runs a command and shows each of its lines as it comes."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT) as child:
-        last = ""
+        lines = []
         for line in child.stdout or ():
             if line.strip():
-                last = line.strip()
-                console.detail(last)
-        return Ended(child.wait(), last)
+                lines.append(line.strip())
+                console.detail(line.rstrip())
+        return Ended(child.wait(), tuple(lines))
 
 
 def output(command: Sequence[str | Path], stdin: str | None = None) -> str:
     """Runs a command and returns what it printed; raises DemoError with the command and its own last words."""
     ended = subprocess.run(command, input=stdin, capture_output=True, text=True, cwd=ROOT, check=False)
     if ended.returncode:
-        shown = " ".join(str(part) for part in command)
-        raise DemoError(f"`{shown}` ended with exit code {ended.returncode}:\n{ended.stderr.strip()[-2000:]}")
+        words = [str(part) for part in command[1:] if not isinstance(part, Path)]
+        shown = " ".join((Path(command[0]).name, *words))
+        raise DemoError(f"`{shown[:200]}` ended with exit code {ended.returncode}:\n{ended.stderr.strip()[-2000:]}")
     return ended.stdout

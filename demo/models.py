@@ -97,10 +97,10 @@ def _run_training(console: Console, name: str, out: Path) -> None:
         drain.start()
         last = ""
         for line in child.stdout or ():
-            last = line.strip()
-            if time.monotonic() - told >= _PROGRESS_SECONDS:
+            if last and time.monotonic() - told >= _PROGRESS_SECONDS:
                 told = time.monotonic()
                 console.detail(last)
+            last = line.strip()
         code = child.wait()
         drain.join()
     if code:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a plain scrip
 from demo import cluster as clusters
 from demo import local, store, watch
 from demo.answers import Row, rows, table
-from demo.cluster import NAMESPACE, Cluster, NoCluster
+from demo.cluster import NAME, NAMESPACE, Cluster, NoCluster
 from demo.console import Console, DemoError
 from demo.models import Trained, Training
 
@@ -25,6 +25,7 @@ def main() -> int:
     """0 when every served answer is the one in process, 1 when not or when something broke."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--without-cluster", action="store_true", help="serve on this machine, in no cluster")
+    parser.add_argument("--cluster", default=NAME, metavar="NAME", help=f"the kind cluster ({NAME})")
     parser.add_argument("--delete", action="store_true", help=f"delete namespace {NAMESPACE} and end")
     parser.add_argument(
         "--timeout", type=float, default=600, metavar="S", help="wait for Ready at most S seconds (600)"
@@ -33,8 +34,8 @@ def main() -> int:
     console = Console()
     try:
         if options.delete:
-            return _delete(console)
-        return _story(console, without_cluster=options.without_cluster, timeout=options.timeout)
+            return _delete(console, clusters.found(options.cluster))
+        return _story(console, None if options.without_cluster else options.cluster, options.timeout)
     except DemoError as error:
         console.plain()
         print(f"demo: {error}", file=sys.stderr)
@@ -44,15 +45,16 @@ def main() -> int:
         return 130
 
 
-def _story(console: Console, *, without_cluster: bool, timeout: float) -> int:
+def _story(console: Console, name: str | None, timeout: float) -> int:
+    """`name` is the cluster's; None serves without one. `timeout` in seconds is for all models to become Ready."""
     console.step("Four models are trained (kept for the next time)")
     training = Training(console)
     training.start()
     cluster: Cluster | None = None
-    if not without_cluster:
+    if name:
         try:
-            cluster = clusters.up(console)
-            references = clusters.images(console)
+            cluster = clusters.up(console, name)
+            references = clusters.images(console, name)
         except NoCluster as missing:
             cluster = None
             console.step(f"No cluster on this machine: {missing}")
@@ -96,12 +98,12 @@ def _next(cluster: Cluster | None) -> str:
   curl -d @examples/iris/request.json http://localhost:8080/v1/models/iris:predict
   kubectl -n {NAMESPACE} delete mdep iris                  # and all that it became
   .venv/bin/python demo/run.py --delete                    # the demo's models and store
-  tests/cluster/infra/down.sh                              # the whole cluster"""
+  tests/cluster/infra/down.sh {cluster.kubeconfig.name}                    # the whole cluster"""
 
 
-def _delete(console: Console) -> int:
+def _delete(console: Console, cluster: Cluster) -> int:
     console.step(f"Namespace {NAMESPACE} and all in it")
-    clusters.found().kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
     console.step("Deleted; the operator and the cluster stay (tests/cluster/infra/down.sh deletes the cluster)")
     return 0
 

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import joblib
+import pandas as pd
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
@@ -21,7 +22,9 @@ def train(out: Path) -> None:
     model = LinearRegression().fit(rows, target)
     print(f"diabetes: R2 on {len(held_out)} held-out rows: {model.score(held_out, held_out_target):.3f}")
 
-    asked = held_out.head(3)
+    # A table of its own, as a client or server builds it: a slice of the training table lies otherwise in memory, and
+    # sums in another order may differ in their last bit.
+    asked = pd.DataFrame(held_out.head(3).to_dict(orient="list"))
     # Open Inference Protocol v2: one tensor a column, by the column's name.
     request = {
         "inputs": [

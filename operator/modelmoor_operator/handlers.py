@@ -130,6 +130,8 @@ async def reflect(registry: kopf.OperatorRegistry, namespaces: Sequence[str], li
         registry=registry,
         settings=operator_settings(),
         standalone=True,
+        # only peering would use it, and kopf's own guess fails for a UID without an entry in /etc/passwd
+        identity="modelmoor-operator",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         clusterwide=not namespaces,
         namespaces=list(namespaces),
     )

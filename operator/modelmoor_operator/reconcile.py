@@ -10,11 +10,12 @@ from typing import Any, Protocol
 from modelmoor_operator import desired, observed
 from modelmoor_operator.api.reasons import Course, Reason
 from modelmoor_operator.api.v1alpha1 import InvalidObject, Metadata, ModelDeployment
-from modelmoor_operator.cache import MANAGER, Cache, Entry
+from modelmoor_operator.cache import MANAGER, Cache, Entry, entry
 from modelmoor_operator.desired import names, replicas, revision
 from modelmoor_operator.errors import Refused, Stalled, Waiting
 from modelmoor_operator.kinds import CORE_EVENT, DEPLOYMENT, MODEL_DEPLOYMENT, POD, REVISION, Kind
 from modelmoor_operator.observed import Finding, Observation, pods
+from modelmoor_operator.observed.ownership import Claim, claim
 from modelmoor_operator.queue import Key
 from modelmoor_operator.report import Reporter
 from modelmoor_operator.rollout import Plan, plan
@@ -69,7 +70,8 @@ class Reconciler:
             await self._reporter.invalid(Metadata.parse(live.body), live, str(error))
             return None
 
-        stored = [item for child in self._children(key, REVISION) if (item := revision.stored(child.body))]
+        kept = [child for child in self._ours(md, key) if child.kind is REVISION]
+        stored = [item for child in kept if (item := revision.stored(child.body))]
         step: Plan | None = None
         try:
             step = plan(md, stored, self._settings)
@@ -90,12 +92,15 @@ class Reconciler:
         """Write what the plan asks for: removals first, then the children in their order."""
         deployment = self._cache.get(DEPLOYMENT, *key)
         wanted = desired.children(md, step.target, exists=deployment is not None)
-        unwanted = self._unwanted(key, wanted)
+        unwanted = self._unwanted(md, key, wanted)
         if suspended(md):
             waits = bool(unwanted) or step.stored is None
             for obj in wanted:
                 waits = waits or await self._writer.waits(md, obj)
             return _Result(pending=waits)
+        for child in self._ours(md, key):
+            if child.kind is REVISION and not child.metadata.get("ownerReferences"):
+                await self._adopt_revision(md, child)
         if step.stored is None:
             await self._refusable(
                 self._keep_revision, md, desired.revision.controller_revision(md, step.target, step.number)
@@ -119,25 +124,39 @@ class Reconciler:
             raise refusal(error, obj) from error
 
     async def _keep_revision(self, md: ModelDeployment, body: Body) -> None:
-        known = await self._cluster.get(REVISION, md.metadata.namespace, body["metadata"]["name"])
+        """Write a new revision; server-side apply, because its data is then stored in the API server's own spelling.
+
+        A POST keeps our bytes, and every later patch, the garbage collector's included, would spell them anew and be
+        refused: the data is immutable.
+        """
+        name = body["metadata"]["name"]
+        known = await self._cluster.get(REVISION, md.metadata.namespace, name)
         if known is None:
-            known = await self._cluster.create(REVISION, body, manager=MANAGER)
-        elif not any(ref.get("uid") == md.metadata.uid for ref in known["metadata"].get("ownerReferences") or ()):
-            text = f"ControllerRevision {body['metadata']['name']} exists and belongs to another object."
+            known = await self._cluster.apply(REVISION, body, manager=MANAGER)
+        elif claim(md, known, managed=MANAGER in entry(REVISION, known).managers) is not Claim.OURS:
+            text = f"ControllerRevision {name} exists and belongs to another object."
             raise Waiting(Reason.Terminating, text, delay=2)
         self._cache.upsert(REVISION, known)
 
-    def _unwanted(self, key: Key, wanted: list[Body]) -> list[Entry]:
+    async def _adopt_revision(self, md: ModelDeployment, orphan: Entry) -> None:
+        patch = {"metadata": {"ownerReferences": [names.owner_reference(md)]}}
+        body = await self._cluster.merge(REVISION, md.metadata.namespace, orphan.name, patch, manager=MANAGER)
+        self._cache.upsert(REVISION, body)
+
+    def _unwanted(self, md: ModelDeployment, key: Key, wanted: list[Body]) -> list[Entry]:
         names_wanted = {(obj["kind"], obj["metadata"]["name"]) for obj in wanted}
-        live = self._cache.get(MODEL_DEPLOYMENT, *key)
+        return [
+            child
+            for child in self._ours(md, key)
+            if child.kind is not REVISION and (child.kind.kind, child.name) not in names_wanted
+        ]
+
+    def _ours(self, md: ModelDeployment, key: Key) -> list[Entry]:
+        """The children that stand, orphans to be adopted included."""
         return [
             child
             for child in self._cache.children(key)
-            if child.kind is not REVISION
-            and (child.kind.kind, child.name) not in names_wanted
-            and not child.deleting
-            and live is not None
-            and any(ref.get("uid") == live.uid for ref in child.metadata.get("ownerReferences") or ())
+            if claim(md, child.body, managed=MANAGER in child.managers) is Claim.OURS
         ]
 
     async def _observe(self, md: ModelDeployment, key: Key, step: Plan | None, result: _Result) -> Observation:
@@ -181,16 +200,6 @@ class Reconciler:
             body = await self._cluster.merge(REVISION, md.metadata.namespace, seen.target, patch, manager=MANAGER)
             self._cache.upsert(REVISION, body)
         return replace(seen, active=seen.target)
-
-    def _children(self, key: Key, kind: Kind) -> list[Entry]:
-        owner = self._cache.get(MODEL_DEPLOYMENT, *key)
-        return [
-            child
-            for child in self._cache.children(key)
-            if child.kind is kind
-            and owner is not None
-            and any(ref.get("uid") == owner.uid for ref in child.metadata.get("ownerReferences") or ())
-        ]
 
     def _look_again(self, seen: Observation, ready: Finding) -> float | None:
         if ready.settled and not seen.pods:

@@ -6,10 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from modelmoor_server import facts, log, settings, threads
+from modelmoor_server import log, settings, threads
 from modelmoor_server.errors import ModelError
 from modelmoor_server.serve import serve, tell
 
@@ -25,3 +24,109 @@ examples:
     '{"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}'
   curl localhost:8080/v1/models/iris:predict -d '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code: 0, 1 where the model cannot be had or served, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    log.configure()
+    code: int = options.run(options)
+    logging.shutdown()
+    sys.stdout.flush()
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modelmoor-server",
+        description="Serves models over the Open Inference Protocol v2 and the v1 protocol.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "serve",
+        help="load models and answer predictions",
+        description="Loads models and answers predictions until SIGTERM. In a pod everything comes by environment.",
+        epilog=f"{EXAMPLES}\nenvironment:\n{_table(settings.VARIABLES)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME=PATH_OR_URI",
+        help="a model and its public name; may be repeated. A URI is fetched first",
+    )
+    command.add_argument(
+        "--http-port", type=int, metavar="PORT", help="port for HTTP (default 8080; 0 takes a free one)"
+    )
+    command.set_defaults(run=_serve)
+    command = commands.add_parser(
+        "fetch",
+        help="bring a model from its store to a folder (the init container's work)",
+        description="Fetches the model that the environment names, checks its digest and writes facts.json.",
+        epilog=f"environment:\n{_table(settings.FETCH_VARIABLES)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=_fetch)
+    command = commands.add_parser(
+        "inspect",
+        help="tell format, framework version and digest of a file or folder; nothing in it is executed",
+        description="Tells format, framework version and digest of a model, as JSON. Nothing in it is executed.",
+    )
+    command.add_argument("path", type=Path, metavar="PATH", help="a model's file or folder")
+    command.set_defaults(run=_inspect)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    threads.apply(os.environ, threads.budget())
+    try:
+        known = settings.from_environment(os.environ, options.model, options.http_port)
+    except ModelError as error:
+        tell(error, None if options.model else _termination_log(os.environ))
+        return 1
+    return serve(known)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from modelmoor_server import init_container  # `serve` needs none of what this brings
+
+    try:
+        init_container.run(os.environ)
+    except ModelError as error:
+        tell(error, None)
+        return 1
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from modelmoor_server import artifact
+    from modelmoor_server.inspection import inspect
+
+    try:
+        path = options.path.resolve()
+        found = inspect(path)
+        known = {"format": found.format, "framework": found.framework, "digest": artifact.digest(path)}
+    except ModelError as error:
+        tell(error, None)
+        return 1
+    print(json.dumps(known, indent=2))
+    return 0
+
+
+def _termination_log(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("MODELMOOR_TERMINATION_LOG") or "/dev/termination-log")
+
+
+def _table(variables: Sequence[settings.Variable]) -> str:
+    width = max(len(variable.name) for variable in variables)
+    return "\n".join(
+        f"  {variable.name:<{width}}  {variable.help}" + (f" [{variable.default}]" if variable.default else "")
+        for variable in variables
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

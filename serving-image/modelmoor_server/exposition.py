@@ -1,6 +1,5 @@
 """The server's counters as Prometheus reads them: names, help texts and labels are all here."""
 
-import logging
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest

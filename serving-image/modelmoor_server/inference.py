@@ -121,6 +121,11 @@ class Inference:
         self._loop = loop
         counters.queued = lambda: worker.depth
 
+    @property
+    def busy(self) -> bool:
+        """Whether the model's thread has work."""
+        return not self._worker.idle
+
     # What doors need to make a request that fits the signature.
 
     def from_tensors(self, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:

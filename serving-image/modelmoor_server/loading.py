@@ -109,7 +109,7 @@ def _measure_rows(model: Model, example: Mapping[str, np.ndarray], one: float) -
         many = {name: np.repeat(array, PROBE_ROWS, axis=0) for name, array in example.items()}
         try:
             return one, min(_predict(model, many) for _ in range(PROBES)), PROBE_ROWS
-        except Exception:  # a model that takes one row at a time is measured by that row
+        except Exception:  # noqa: BLE001 - a model that takes one row at a time is measured by that row
             log.info("OneRowOnly", extra={"fields": {"format": model.format}})
     return one, one, 1
 
@@ -133,7 +133,9 @@ def _own_credentials() -> dict[str, str]:
 
 def _policy(settings: Settings) -> Policy:
     return Policy(
-        PicklePolicy(settings.pickle), LegacyKerasPolicy(settings.legacy_keras), VersionPolicy(settings.version_mismatch)
+        PicklePolicy(settings.pickle),
+        LegacyKerasPolicy(settings.legacy_keras),
+        VersionPolicy(settings.version_mismatch),
     )
 
 

@@ -12,7 +12,6 @@ import signal
 import socket
 import tempfile
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +35,20 @@ DRAIN_SLACK = 1.0  # seconds beyond the request timeout, for the answers that sa
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the process's exit code. A second signal ends it at once."""
+    code = 0
     with tempfile.TemporaryDirectory(prefix="modelmoor-") as scratch:
+        process = _Process(settings, Path(scratch))
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_Process(settings, Path(scratch)).run())
+                runner.run(process.run())
         except ModelError as error:
             tell(error, settings.termination_log)
-            return 1
-    return 0
+            code = 1
+    if process.busy:
+        # A load or a predict cannot be stopped, and an interpreter that is taken down around native code may crash.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def tell(error: ModelError, termination_log: Path | None) -> None:
@@ -54,39 +59,45 @@ def tell(error: ModelError, termination_log: Path | None) -> None:
     log.error("StartFailed", extra={"fields": fields})
 
 
-@dataclass
 class _Process:
     """One serving process."""
 
-    settings: Settings
-    scratch: Path
-    signals: "asyncio.Queue[signal.Signals]" = field(default_factory=asyncio.Queue)
+    def __init__(self, settings: Settings, scratch: Path) -> None:
+        self.settings = settings
+        self.scratch = scratch
+        self.repository = Repository(source.name for source in settings.models)
+        self.counters = Counters(models={source.name: ModelCounters() for source in settings.models})
+        self.signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        self.loader: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a thread of ours is at work."""
+        served = [entry.inference for entry in self.repository.entries.values() if entry.inference is not None]
+        return any(inference.busy for inference in served) or (self.loader is not None and self.loader.is_alive())
 
     async def run(self) -> None:
         """Serve to the end. Raises ModelError where a model given at start cannot be served."""
-        sources = self.settings.models
-        repository = Repository(source.name for source in sources)
-        counters = Counters(models={source.name: ModelCounters() for source in sources})
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.signals.put_nowait, number)
         sockets = self._listen()
         server: Server = Server(
-            Routes(repository, counters, self.settings.json_limit, lambda: len(server.connections)),
+            Routes(self.repository, self.counters, self.settings.json_limit, lambda: len(server.connections)),
             Limits(age_seconds=self.settings.connection_age),
-            counters.refuse,
+            self.counters.refuse,
         )
         await server.start(sockets)
         log.info("Listening", extra={"fields": {"port": sockets[0].getsockname()[1]}})
-        loading = asyncio.ensure_future(self._load(repository, counters))
+        loading = asyncio.ensure_future(self._load())
         stopping = asyncio.ensure_future(self.signals.get())
         try:
             await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
             if loading.done():
                 loading.result()
-                log.info("Ready", extra={"fields": {"models": list(repository.entries)}})
+                log.info("Ready", extra={"fields": {"models": list(self.repository.entries)}})
             received = await stopping
-            repository.drain()
+            self.repository.drain()
             await self._drain(server, received)
         finally:
             loading.cancel()
@@ -103,20 +114,19 @@ class _Process:
                 "Choose another one with --http-port or MODELMOOR_HTTP_PORT.",
             ) from None
 
-    async def _load(self, repository: Repository, counters: Counters) -> None:
+    async def _load(self) -> None:
         """Load the models one after another on a thread, so that health, metrics and the first models answer."""
         for source in self.settings.models:
             try:
-                repository.serve(await self._on_thread(source, counters.models[source.name]))
+                self.repository.serve(await self._on_thread(source))
             except ModelError as failure:
-                repository.fail(source.name, failure)
+                self.repository.fail(source.name, failure)
                 raise
-        gc.collect()
-        gc.freeze()  # what the models brought lives as long as the process: no collection need walk it again
 
-    def _on_thread(self, source: ModelSource, counters: ModelCounters) -> "asyncio.Future[Inference]":
+    def _on_thread(self, source: ModelSource) -> "asyncio.Future[Inference]":
         """Load one model on a daemon thread: a loader that hangs must not keep the process from ending."""
         loop = asyncio.get_running_loop()
+        counters = self.counters.models[source.name]
         future: asyncio.Future[Inference] = loop.create_future()
 
         def settle(result: "Inference | None", error: Exception | None) -> None:
@@ -134,6 +144,8 @@ class _Process:
                 from modelmoor_server import exposition, loading  # noqa: F401
 
                 result = loading.into_service(source, self.settings, counters, self.scratch, loop)
+                gc.collect()
+                gc.freeze()  # what the model brought lives as long as the process: no collection need walk it again
             except ModelError as error:
                 failure = error
             except BaseException as error:  # noqa: BLE001 - the edge: a thread has nobody above it
@@ -145,7 +157,8 @@ class _Process:
                 )
             loop.call_soon_threadsafe(settle, result, failure)
 
-        threading.Thread(target=work, name=f"load-{source.name}", daemon=True).start()
+        self.loader = threading.Thread(target=work, name=f"load-{source.name}", daemon=True)
+        self.loader.start()
         return future
 
     async def _drain(self, server: Server, received: signal.Signals) -> None:

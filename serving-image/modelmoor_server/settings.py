@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An environment variable of `serve`: the table of docs/server.md and of `--help` is made from these."""
+    """An environment variable: the tables of docs/server.md and of `--help` are made from these."""
 
     name: str
     default: str
@@ -36,6 +36,16 @@ VARIABLES = (
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
     Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
+)
+FETCH_VARIABLES = (
+    Variable("MODELMOOR_MODEL_URI", "", "Where the model is: file, pvc, http(s), s3, gs or az."),
+    Variable("MODELMOOR_MODEL_DIR", "/mnt/modelmoor/model", "Where the model and its facts.json are put."),
+    Variable("MODELMOOR_MODEL_DIGEST", "", "sha256:... that the model must have; not checked where empty."),
+    Variable("MODELMOOR_MODEL_FORMAT", "", "sklearn, keras or tensorflow that the model must be."),
+    Variable("MODELMOOR_CREDENTIALS_DIR", "/etc/modelmoor/credentials", "The store's credentials, one file a key."),
+    Variable("MODELMOOR_PVC_DIR", "/mnt/modelmoor/pvc", "Where the claim of a pvc:// URI is mounted."),
+    Variable("MODELMOOR_SIZE_LIMIT", "", "Bytes; a larger model is refused before it fills the disk."),
+    Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the facts, or the failure, are written."),
 )
 _DEFAULTS = {variable.name: variable.default for variable in VARIABLES}
 
@@ -81,11 +91,11 @@ def from_environment(
     port = values["MODELMOOR_HTTP_PORT"] if http_port is None else str(http_port)
     return Settings(
         models=_by_hand(models) if models else (_of_pod(values),),
-        http_port=_integer(port, "--http-port" if http_port is not None else "MODELMOOR_HTTP_PORT", 0, 65535),
+        http_port=whole_number(port, "--http-port" if http_port is not None else "MODELMOOR_HTTP_PORT", 0, 65535),
         timeout=_duration(values, "MODELMOOR_TIMEOUT"),
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
-        json_limit=_integer(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
-        queue_limit=_integer(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
+        json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
+        queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
         pickle=_one_of(values, "MODELMOOR_PICKLE", ("Allow", "AllowListed", "Deny")),
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
@@ -100,27 +110,39 @@ def duration(text: str) -> float:
     return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
+def whole_number(text: str, name: str, least: int, most: int) -> int:
+    """A setting that is a whole number. Raises ModelError (InvalidSettings)."""
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
+        raise invalid(f"{name} must be a whole number from {least} to {most}.", f"Set {name} accordingly.")
+    return int(text)
+
+
+def invalid(message: str, hint: str) -> ModelError:
+    """A setting that cannot be used."""
+    return ModelError(Phase.LOAD, Reason.INVALID_SETTINGS, message, hint)
+
+
 def _by_hand(models: Sequence[str]) -> tuple[ModelSource, ...]:
     sources = []
     for text in models:
         name, equals, location = text.partition("=")
         if not equals or not location or not NAME.fullmatch(name):
-            raise _invalid("--model takes NAME=PATH_OR_URI.", "Write for example --model iris=./iris.joblib")
+            raise invalid("--model takes NAME=PATH_OR_URI.", "Write for example --model iris=./iris.joblib")
         sources.append(ModelSource(name, location))
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
-        raise _invalid("Two models have the same name.", "Give each --model a name of its own.")
+        raise invalid("Two models have the same name.", "Give each --model a name of its own.")
     return tuple(sources)
 
 
 def _of_pod(values: Mapping[str, str]) -> ModelSource:
     name = values["MODELMOOR_MODEL_NAME"]
     if not name:
-        raise _invalid(
+        raise invalid(
             "There is no model to serve.", "Give one with --model NAME=PATH_OR_URI, or set MODELMOOR_MODEL_NAME."
         )
     if not NAME.fullmatch(name):
-        raise _invalid(
+        raise invalid(
             "MODELMOOR_MODEL_NAME is no model name.", "Use letters, digits, dots, dashes and underscores, at most 64."
         )
     format_ = values["MODELMOOR_MODEL_FORMAT"] or None
@@ -133,21 +155,11 @@ def _duration(values: Mapping[str, str], name: str) -> float:
     except ValueError:
         seconds = 0.0
     if seconds <= 0:
-        raise _invalid(f"{name} is no duration above zero.", "Write for example 30s, 1m30s or 500ms.")
+        raise invalid(f"{name} is no duration above zero.", "Write for example 30s, 1m30s or 500ms.")
     return seconds
-
-
-def _integer(text: str, name: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
-        raise _invalid(f"{name} must be a whole number from {least} to {most}.", f"Set {name} accordingly.")
-    return int(text)
 
 
 def _one_of(values: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
     if values[name] not in words:
-        raise _invalid(f"{name} must be one of {', '.join(words)}.", f"Set {name} accordingly.")
+        raise invalid(f"{name} must be one of {', '.join(words)}.", f"Set {name} accordingly.")
     return values[name]
-
-
-def _invalid(message: str, hint: str) -> ModelError:
-    return ModelError(Phase.LOAD, Reason.INVALID_SETTINGS, message, hint)

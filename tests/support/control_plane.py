@@ -26,7 +26,12 @@ class ControlPlane:
     def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002
         """Run kubectl; returns what it printed, and raises with what it complained of."""
         ran = subprocess.run(
-            [tool("kubectl"), "--kubeconfig", self.kubeconfig, *arguments], input=input, capture_output=True, text=True
+            [tool("kubectl"), "--kubeconfig", self.kubeconfig, *arguments],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         if check and ran.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {ran.stderr.strip()}")
@@ -70,6 +75,15 @@ class ControlPlane:
 
     def gone(self, kind: str, name: str, *, namespace: str = "default", seconds: float = 30.0) -> None:
         eventually(lambda: self.get(kind, name, namespace) is None, seconds=seconds, why=lambda: f"{kind}/{name} stays")
+
+    def empty(self, kinds: str, *, namespace: str, labels: str = "", seconds: float = 30.0) -> None:
+        """Wait until nothing of these kinds is left, such as `service,deployment`."""
+        select = ["-l", labels] if labels else []
+
+        def left() -> list[str]:
+            return self.kubectl("-n", namespace, "get", kinds, "-o", "name", *select).split()
+
+        eventually(lambda: not left(), seconds=seconds, why=lambda: f"{left()} stay")
 
 
 AUDIT_POLICY = """

@@ -33,3 +33,8 @@ def says(kind: str, status: str, reason: str | None = None) -> Any:
         return fits and obj["status"].get("observedGeneration") == obj["metadata"]["generation"]
 
     return holds
+
+
+def seen(obj: Object) -> bool:
+    """The status tells of the present generation."""
+    return bool(obj["status"].get("observedGeneration") == obj["metadata"]["generation"])

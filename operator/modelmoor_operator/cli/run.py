@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     claims = {claim: Path(folder) for claim, folder in _pairs(options.claim, "--claim").items()}
     server = _server()
     port = _port(options.port)
-    with _stop_on_sigterm(), tempfile.TemporaryDirectory(prefix=f"moor-{name}-") as work:
+    with _stop_on_signals(), tempfile.TemporaryDirectory(prefix=f"moor-{name}-") as work:
         places = Places(Path(work), port, uris.get(name), options.credentials, claims)
         fetch, serve = local.environments(template, places, found)
         _lay_credentials(fetch, local.secret_files(template, found), options.credentials)
@@ -169,17 +169,18 @@ def _pairs(given: list[str], option: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _stop_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends us as Ctrl-C does, so that the server is stopped and the work folder removed."""
+def _stop_on_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal end us as Ctrl-C does: the server is stopped, the work folder removed."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _shown(uri: str) -> str:

@@ -23,6 +23,9 @@ _KEYS: dict[str, str] = {
     "topologySpreadConstraints": "topologyKey",
     "resourceClaims": "name",
 }
+# Unions: an item or handler of one kind takes the place of another kind; merged, the API server would refuse both.
+_WHOLE_ITEMS = ("env", "volumes")
+_WHOLE_FIELDS = ("preStop", "postStart")
 _OWN_CONTAINERS = {
     "model": ("name", "env", "envFrom", "volumeMounts", "securityContext", "lifecycle"),
     "fetch": ("name", "env", "envFrom", "volumeMounts", "securityContext"),
@@ -53,14 +56,19 @@ def _merged(base: Any, patch: Any, key: str = "") -> Any:
     if isinstance(base, Mapping) and isinstance(patch, Mapping):
         result = dict(base)
         for name, value in patch.items():
-            result[name] = _merged(base[name], value, name) if name in base else value
+            if value is None:
+                result.pop(name, None)  # as kubectl does: null takes a field away
+            elif name in base and name not in _WHOLE_FIELDS:
+                result[name] = _merged(base[name], value, name)
+            else:
+                result[name] = value
         return result
     if isinstance(base, list) and isinstance(patch, list) and key in _KEYS:
-        return _merged_list(base, patch, _KEYS[key])
+        return _merged_list(base, patch, _KEYS[key], whole=key in _WHOLE_ITEMS)
     return patch
 
 
-def _merged_list(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
+def _merged_list(base: Sequence[Any], patch: Sequence[Any], key: str, *, whole: bool) -> list[Any]:
     result = list(base)
     places = {item.get(key): place for place, item in enumerate(result) if isinstance(item, Mapping)}
     for item in patch:
@@ -68,7 +76,7 @@ def _merged_list(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[An
         if place is None:
             result.append(item)
         else:
-            result[place] = _merged(result[place], item)
+            result[place] = item if whole else _merged(result[place], item)
     return result
 
 
@@ -108,7 +116,7 @@ def _check_container(container: Mapping[str, Any], part: str, where: str) -> Non
 
 
 def _items(holder: Mapping[str, Any], field: str, where: str) -> list[Mapping[str, Any]]:
-    items = holder.get(field) or []
+    items = holder.get(field, [])
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise _invalid(f"{where} must be a list of objects")
     return items

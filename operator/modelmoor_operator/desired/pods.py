@@ -11,14 +11,19 @@ PRE_STOP_SECONDS = 5
 
 _DRAIN_RESERVE_SECONDS = 15
 _PROBE_PERIOD_SECONDS = 2
+_LONGEST_LOAD_SECONDS = 3600
 _TMP_SIZE = "1Gi"
-_VOLUME_RESERVE = 16 * 2**20
+_VOLUME_RESERVE_KIB = 16 * 1024
 
 
 def pod_template(md: ModelDeployment, settings: Settings, *, image: str, revision: str) -> Body:
     """The whole pod template of a revision; raises `Stalled` with InvalidPodTemplate where the overlay may not be."""
     rendered: Body = {
-        "metadata": {"labels": labels(md) | selector(md, STABLE_SLOT)},
+        "metadata": {
+            "labels": labels(md) | selector(md, STABLE_SLOT),
+            # their content is fetched anew: without this, an emptyDir keeps the cluster autoscaler from freeing a node
+            "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": "model,tmp"},
+        },
         "spec": {
             "automountServiceAccountToken": False,
             # Services named modelmoor-* would otherwise appear as MODELMOOR_* in the environment
@@ -67,7 +72,9 @@ def _fetch(md: ModelDeployment, settings: Settings, image: str) -> Body:
 
 
 def _model(md: ModelDeployment, settings: Settings, image: str) -> Body:
-    deadline = durations.seconds(md.spec.rollout.progress_deadline)
+    # The deadline tells of a slow load; a kill would only begin it anew. The deadline may be raised without a new
+    # revision, so this must not follow it closely.
+    longest = max(_LONGEST_LOAD_SECONDS, durations.seconds(md.spec.rollout.progress_deadline))
     ready: Body = {"path": "/v2/health/ready", "port": PORT_NAME}
     live: Body = {"path": "/v2/health/live", "port": PORT_NAME}
     own = [variable.wire() for variable in md.spec.runtime.env]
@@ -84,12 +91,12 @@ def _model(md: ModelDeployment, settings: Settings, image: str) -> Body:
     )
     return container | {
         "ports": [{"name": PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
-        # the model may load for as long as the rollout may take; liveness begins after it
+        # liveness begins after the load
         "startupProbe": {
             "httpGet": ready,
             "periodSeconds": _PROBE_PERIOD_SECONDS,
             "timeoutSeconds": 5,
-            "failureThreshold": max(1, deadline // _PROBE_PERIOD_SECONDS),
+            "failureThreshold": longest // _PROBE_PERIOD_SECONDS,
         },
         "readinessProbe": {"httpGet": ready, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {"httpGet": live, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
@@ -119,7 +126,7 @@ def _container(
 def _volumes(md: ModelDeployment) -> list[Body]:
     limit = environment.size_limit(md)
     # `fetch` refuses what is larger with a clear reason; the kubelet's eviction stands behind it with some room
-    room = {"sizeLimit": quantities.canonical(int(limit) + _VOLUME_RESERVE)} if limit is not None else {}
+    room = {"sizeLimit": quantities.canonical(f"{-(-int(limit) // 1024) + _VOLUME_RESERVE_KIB}Ki")} if limit else {}
     volumes: list[Body] = [
         {"name": "model", "emptyDir": room},
         {"name": "tmp", "emptyDir": {"sizeLimit": _TMP_SIZE}},

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on uvloop: bytes of a socket become requests, answers become bytes; what a request means is decided elsewhere.
+"""HTTP/1.1 on uvloop: bytes of a socket become requests, answers become bytes; their meaning is not known.
 
 limits.py      every bound on a connection and on a request, in one place
 message.py     Request, Response, Refusal, and how an answer is written

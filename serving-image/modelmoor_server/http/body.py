@@ -135,7 +135,7 @@ class ChunkedBody:
             return too_large(self._limit)
         self._announced += size
         self._framing += 2
-        if self._framing > self._limits.chunk_overhead_slack + self._announced * self._limits.chunk_overhead_factor:
+        if self._too_much_framing():
             return Refusal(400, "The body's chunks are so small that their framing outweighs them.")
         self._in_trailer = size == 0
         self._remaining = size + 2 if size else 0
@@ -145,9 +145,13 @@ class ChunkedBody:
         self.complete = line == b"\r\n"
         if not self.complete and not (line.endswith(b"\r\n") and line.find(b":") > 0):
             return Refusal(400, MALFORMED)
-        if self._framing > self._limits.chunk_overhead_slack + self._announced * self._limits.chunk_overhead_factor:
+        if self._too_much_framing():
             return Refusal(431, "The body's trailer fields are too large.")
         return None
+
+    def _too_much_framing(self) -> bool:
+        raw = self._framing + self._announced
+        return raw > self._limits.chunk_overhead_slack + self._announced * self._limits.chunk_overhead_factor
 
 
 def too_large(limit: int) -> Refusal:

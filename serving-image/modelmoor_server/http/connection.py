@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
             self._hold(data)
 
     def _begin(self, head: Head, data: bytes) -> bytes:
-        """A head is complete: answer at once where its body is here already, else wait for the body. Returns the rest."""
+        """A head is complete: answer at once where its body is here too, else wait for it. Returns the rest."""
         route = self._server.application(head)
         self._head, self._route, self._head_since = head, route, None
         if self._surplus and not route.vital:
@@ -133,10 +133,10 @@ class Connection(asyncio.Protocol):
         if length is not None and length <= len(data) and length <= route.body_limit:
             self._dispatch(data[:length])
             return data[length:]
-        if head.expects_continue and route.refusal is not None:
-            self._state = State.WORK
+        sized = length is not None and length <= route.body_limit
+        if route.refusal is not None and (head.expects_continue or not sized):
             self._head = replace(head, keep_alive=False)  # the body may come or not: nobody can tell what follows
-            self.respond(route.refusal)
+            self._dispatch(b"")
             return b""
         if length is None:
             self._body = ChunkedBody(route.body_limit, self._server.limits)
@@ -226,7 +226,9 @@ class Connection(asyncio.Protocol):
         # uvloop raises on a closed transport, and a client may leave at any moment.
         if not self._transport.is_closing():
             date = self._server.date
-            self._transport.write(written(response, date, close=close, keep_alive=keep_alive, without_body=without_body))
+            self._transport.write(
+                written(response, date, close=close, keep_alive=keep_alive, without_body=without_body)
+            )
 
     def _linger(self) -> None:
         """Close our side and read on for a moment: closing with unread bytes would reset the answer on its way."""

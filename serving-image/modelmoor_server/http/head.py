@@ -4,6 +4,7 @@ httptools (strict) does the grammar; what it lets pass is checked here (docs/dec
 """
 
 import re
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -13,8 +14,10 @@ from modelmoor_server.http.message import Head, Refusal
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE"))
 MALFORMED = "The request is not well-formed HTTP/1.1."
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?[ \t]*")
 _ABSOLUTE = re.compile(rb"https?://[^/?]+", re.IGNORECASE)
+_BLANK_LINES = re.compile(rb"\A(?:\r\n)+")
 _BARE_END = re.compile(rb"\n\r?\n")
 _BLANK_BYTES = 8
 _CACHED_BYTES = 1024
@@ -53,7 +56,7 @@ class HeadReader:
         """Judge a whole head, its empty line included. Raises Refusal."""
         head = self._known.get(raw)
         if head is None:
-            head = self._judge(raw.lstrip(b"\r\n"))
+            head = self._judge(_BLANK_LINES.sub(b"", raw, 1))
             secret = b"authorization" in head.headers or b"cookie" in head.headers
             if len(raw) <= _CACHED_BYTES and not secret:
                 if len(self._known) >= _CACHED_HEADS:
@@ -64,10 +67,9 @@ class HeadReader:
     def _judge(self, raw: bytes) -> Head:
         method, target, minor = self._line(raw[: raw.find(b"\n") + 1])
         collected = _Collector()
-        parser = HttpRequestParser(collected)
         upgrade = False
         try:
-            parser.feed_data(raw)
+            collected.read(raw)
         except HttpParserUpgrade:
             # HTTP/1.1 may ignore an upgrade. We answer as 1.1 and close: what follows may be another protocol.
             upgrade = True
@@ -85,7 +87,7 @@ class HeadReader:
             target=target,
             headers=headers,
             length=_length(headers, minor),
-            keep_alive=parser.should_keep_alive() and not upgrade,
+            keep_alive=collected.keep_alive and not upgrade,
             http10=minor == b"0",
             expects_continue=minor == b"1" and _expects_continue(headers),
         )
@@ -95,13 +97,13 @@ class HeadReader:
         end = data.find(b"\n") + 1
         if end:
             self._line(data[:end])
+        elif not _TOKEN.match(data):
+            raise Refusal(400, MALFORMED)
         elif len(data) > self._limits.target_bytes + 64:
             raise self._target_too_long()
-        elif not data[:1].isalpha():
-            raise Refusal(400, MALFORMED)
 
     def _line(self, line: bytes) -> tuple[bytes, bytes, bytes]:
-        if len(line) > self._limits.target_bytes + 64:
+        if len(line) > self._limits.target_bytes + 64 and _TOKEN.match(line):
             raise self._target_too_long()
         match = _LINE.fullmatch(line[:-2]) if line.endswith(b"\r\n") else None
         if match is None:
@@ -124,11 +126,23 @@ class HeadReader:
 class _Collector:
     """What httptools reports of a head."""
 
-    __slots__ = ("count", "headers")
+    __slots__ = ("count", "headers", "keep_alive", "parser")
 
     def __init__(self) -> None:
         self.headers: dict[bytes, bytes] = {}
         self.count = 0
+        self.keep_alive = False
+        self.parser: Any = None
+
+    def read(self, raw: bytes) -> None:
+        self.parser = HttpRequestParser(self)
+        try:
+            self.parser.feed_data(raw)
+        finally:
+            self.parser = None  # the two would keep each other alive until the next collection
+
+    def on_headers_complete(self) -> None:
+        self.keep_alive = self.parser.should_keep_alive()  # right in here alone: httptools forgets it afterwards
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()

@@ -43,7 +43,7 @@ class Routes:
             self._add(entry, json_limit)
 
     def __call__(self, head: Head) -> Route:
-        methods = self._paths.get(head.target)
+        methods: Methods | Response | None = self._paths.get(head.target)
         if methods is None:
             methods = self._search(head.target)
         if isinstance(methods, Response):

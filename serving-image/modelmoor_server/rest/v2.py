@@ -32,9 +32,7 @@ class V2Call(HttpCall):
             raise InvalidRequest("inputs must be a list of at least one tensor.")
         tensors = [_tensor(tensor, position) for position, tensor in enumerate(inputs)]
         names = _requested(document.get("outputs"))
-        return self._inference.request(
-            self._inference.from_tensors(tensors), names, payload.text(document, "id")
-        )
+        return self._inference.request(self._inference.from_tensors(tensors), names, payload.text(document, "id"))
 
     def encode(self, response: "InferenceResponse") -> bytes:
         identity = self._inference.identity

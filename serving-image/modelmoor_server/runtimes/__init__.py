@@ -7,8 +7,10 @@ keras/         .keras and .h5, of Keras 3 and (by tf_keras) of Keras 2
 tensorflow.py  SavedModel folders
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
+from modelmoor_server.errors import cause_name
 from modelmoor_server.inspection import inspect
 from modelmoor_server.runtimes.base import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy
 from modelmoor_server.runtimes.versions import load_failed
@@ -34,9 +36,15 @@ def load(artifact: Path, format: str | None, policy: Policy) -> Model:
 
         return tensorflow.load(found, policy)
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in _FRAMEWORKS:
+        name = (error.name or "").partition(".")[0]
+        if name not in _FRAMEWORKS:
             raise
+        if find_spec(name) is not None:
+            raise load_failed(
+                f"{name} is in this image and could not be imported ({cause_name(error)}).",
+                "Use an unchanged image: a part of the library is missing.",
+            ) from None
         raise load_failed(
-            f"This image does not hold {error.name.partition('.')[0]}, which {found.framework} needs.",
+            f"This image does not hold {name}, which {found.framework} needs.",
             "Use the image that serves scikit-learn, Keras and TensorFlow.",
         ) from None

@@ -1,21 +1,20 @@
 """TensorFlow SavedModel folders, by their signature `serving_default`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modelmoor_server.errors import InvalidRequest, ModelError, RequestError, cause_name
+from modelmoor_server.errors import InvalidRequest, ModelError, cause_name
 from modelmoor_server.inspection import Inspection
 from modelmoor_server.inspection.saved_model import FILE
-from modelmoor_server.runtimes import tensors, versions  # before tensorflow: it sets its environment
+from modelmoor_server.runtimes import tensors, versions  # tensors first: it sets TensorFlow's environment
 from modelmoor_server.runtimes.base import Policy
 from modelmoor_server.signature import Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip
-from tensorflow.core.protobuf import saved_model_pb2  # isort: skip
 
 SIGNATURE = "serving_default"
 # a SavedModel is a program: these would read and write files, or run Python, with the caller's values
@@ -34,11 +33,9 @@ _FORBIDDEN = frozenset(
 def load(found: Inspection, policy: Policy) -> "SavedModel":
     """Load a SavedModel folder. Raises ModelError."""
     warnings: tuple[str, ...] = ()
-    own = versions.minor(tf.__version__) or (0, 0)
-    stated = versions.minor(found.version or "")
-    if stated is not None and stated > own:  # older graphs keep their meaning: TensorFlow's own promise
-        text = versions.mismatch("tensorflow", str(found.version), tf.__version__, policy.version_mismatch)
-        warnings = (text,)
+    stated, own = versions.minor(found.version or ""), versions.minor(tf.__version__)
+    if stated is not None and own is not None and stated > own:  # older graphs keep their meaning: TensorFlow's promise
+        warnings = (versions.mismatch("tensorflow", str(found.version), tf.__version__, policy.version_mismatch),)
     _refuse_forbidden(found.path)
     tensors.use_threads()
     try:
@@ -46,10 +43,118 @@ def load(found: Inspection, policy: Policy) -> "SavedModel":
     except Exception as error:  # noqa: BLE001 - TensorFlow raises a dozen types; all of them end the load
         raise _told(error, found, bool(warnings)) from None
     call = _signature(program)
-    inputs = _fields(call.structured_input_signature[1], "input", binary=True)
-    outputs = _fields(call.structured_outputs, "output")
+    given, made = call.structured_input_signature[1], call.structured_outputs
+    inputs, outputs = _fields(given, "input", binary=True), _fields(made, "output", binary=False)
     text = len(inputs) == 1 and inputs[0].datatype is Datatype.BYTES and inputs[0].shape in ((-1,), (-1, 1))
-    signature = Signature(tuple(inputs.fields), tuple(outputs.fields), text=text) if False else Signature(
-        tuple(inputs), tuple(outputs), text=text
+    model = SavedModel(
+        program=program,
+        call=call,
+        framework=found.framework,
+        signature=Signature(inputs, outputs, text=text),
+        warnings=warnings,
+        given=dict(zip((field.name for field in inputs), given.items(), strict=True)),
+        made=dict(zip((field.name for field in outputs), made, strict=True)),
     )
-    return SavedModel(program, call, found.framework, signature, warnings)
+    return replace(model, row=tensors.answered_example(model))
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A loaded program and its signature. given, made: public name -> the engine's name (and spec)."""
+
+    program: Any  # its variables live as long as it does
+    call: Any
+    framework: str
+    signature: Signature
+    warnings: tuple[str, ...]
+    given: Mapping[str, tuple[str, Any]]
+    made: Mapping[str, str]
+    row: Mapping[str, np.ndarray] | None = None
+    format: str = "tensorflow"
+
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        return tuple(self.made)
+
+    def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
+        """One call of the signature; outputs that are not asked for are computed and left."""
+        try:
+            feed = {own: tf.constant(inputs[name], dtype=spec.dtype) for name, (own, spec) in self.given.items()}
+            answers = self.call(**feed)
+            return {name: tensors.array_of(answers[self.made[name]]) for name in outputs}
+        except Exception as error:  # noqa: BLE001 - as when loading
+            raise tensors.refused(error) from None
+
+    def example(self) -> dict[str, np.ndarray]:
+        if self.row is None:
+            raise InvalidRequest("no input can be made up for this model: it does not tell the shape it takes")
+        return dict(self.row)
+
+
+def _signature(program: Any) -> Any:
+    names = list(program.signatures)
+    if SIGNATURE in names:
+        return program.signatures[SIGNATURE]
+    if len(names) == 1:
+        return program.signatures[names[0]]
+    raise versions.load_failed(
+        f"The SavedModel has {len(names)} signatures, and none is called {SIGNATURE}.",
+        f"Export the model with a signature {SIGNATURE}: model.export(path) of Keras makes one.",
+    )
+
+
+def _fields(specs: Mapping[str, Any], fallback: str, binary: bool) -> tuple[Field, ...]:
+    """The fields of one side of a signature: the names are the artifact's, but for those that Keras counted up."""
+    names = tensors.stable_names(tuple(specs), fallback)
+    fields = []
+    for name, spec in zip(names, specs.values(), strict=True):
+        datatype = tensors.DATATYPES.get(spec.dtype.name)
+        if datatype is None and spec.dtype != tf.bfloat16:
+            raise versions.load_failed(
+                f"The {fallback} {name!r} of the SavedModel is a {spec.dtype.name}, which the protocol cannot carry.",
+                "Export the model with tensors of numbers, booleans or text.",
+            )
+        fields.append(
+            Field(
+                name,
+                datatype or Datatype.FP32,
+                tensors.shape_of(spec.shape),
+                binary=binary and datatype is Datatype.BYTES,
+            )
+        )
+    return tuple(fields)
+
+
+def _refuse_forbidden(folder: Path) -> None:
+    """Refuse operations that no prediction needs; the protobuf is data until `tf.saved_model.load`."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    graph = saved_model_pb2.SavedModel()
+    try:
+        graph.ParseFromString((folder / FILE).read_bytes())
+    except Exception as error:  # noqa: BLE001 - protobuf's DecodeError, by whichever implementation is in use
+        raise versions.corrupt(f"The file {FILE} cannot be parsed ({cause_name(error)}).") from None
+    for meta in graph.meta_graphs:
+        nodes = [meta.graph_def.node, *(function.node_def for function in meta.graph_def.library.function)]
+        for node in (node for group in nodes for node in group):
+            if node.op in _FORBIDDEN:
+                raise versions.unsafe(
+                    f"The SavedModel holds the operation {node.op}, which reaches beyond the model.",
+                    "Export the prediction alone, without reading or writing files and without Python functions.",
+                )
+
+
+def _told(error: Exception, found: Inspection, mismatched: bool) -> ModelError:
+    if mismatched:
+        return versions.unloadable("tensorflow", str(found.version), tf.__version__)
+    if "Op type not registered" in str(error):  # read here, shown nowhere
+        return versions.load_failed(
+            "The SavedModel uses an operation that this TensorFlow does not have.",
+            "Export it without add-on libraries, or use an image of your own that holds them.",
+        )
+    if isinstance(error, (OSError, tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError)):
+        return versions.corrupt(f"The SavedModel lacks a part of its files or they are damaged ({cause_name(error)}).")
+    return versions.load_failed(
+        f"TensorFlow could not load the SavedModel ({cause_name(error)}).",
+        f"Load it once by hand: tf.saved_model.load of TensorFlow {tf.__version__} shows the whole traceback.",
+    )

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, cause_name
+from modelmoor_server.runtimes.base import Model
 from modelmoor_server.signature import Datatype, Field
 
 DATATYPES = {
@@ -52,9 +53,22 @@ def cpus() -> float:
         return float(len(os.sched_getaffinity(0)))
 
 
-def example(fields: Sequence[Field], size: int) -> dict[str, np.ndarray]:
-    """One synthetic row; `size` stands for the variable dimensions behind the first."""
-    return {field.name: _cell(field, size) for field in fields}
+def answered_example(model: Model) -> dict[str, np.ndarray] | None:
+    """One synthetic row that the model answers, trying sizes for its variable dimensions.
+
+    The smallest row where it answers none, so that the warm-up fails with it; None where a shape is unknown.
+    """
+    fields = model.signature.inputs
+    if any(field.shape is None for field in fields):
+        return None
+    rows = [{field.name: _cell(field, size) for field in fields} for size in SIZES]
+    for row in rows:
+        try:
+            model.predict(row, model.default_outputs)
+        except RequestError:
+            continue
+        return row
+    return rows[0]
 
 
 def array_of(tensor: Any) -> np.ndarray:
@@ -101,7 +115,10 @@ def stable_names(names: Sequence[str], fallback: str, known: Any = None) -> tupl
 
 
 def _cell(field: Field, size: int) -> np.ndarray:
-    shape = tuple(1 if index == 0 and want == -1 else size if want == -1 else want for index, want in enumerate(field.shape or (-1,)))
+    shape = tuple(
+        1 if index == 0 and want == -1 else size if want == -1 else want
+        for index, want in enumerate(field.shape or (-1,))
+    )
     datatype = field.datatype or Datatype.FP32
     if datatype is Datatype.BYTES:
         return np.full(shape, "example", dtype=object)

@@ -251,8 +251,12 @@ def _wire(datatype: str, name: str) -> Datatype:
 def _refuse_mixture(wire: Datatype, field: Field, name: str) -> None:
     """Text, booleans and numbers are three worlds."""
     target = field.datatype
-    if target is not None and wire.numpy.kind != target.numpy.kind and {wire.kind, target.kind} != {"integer", "float"}:
+    if target is not None and _world(wire) != _world(target):
         raise InvalidRequest(f"input {shown(name)}: expected {target}, got {wire}")
+
+
+def _world(datatype: Datatype) -> str:
+    return "number" if datatype.kind in ("integer", "float") else datatype.kind
 
 
 def _reshape(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -97,6 +97,8 @@ class HttpStore:
             return not_found(self.place)
         if code in (408, 425, 429) or code >= 500:
             return unavailable(self.place, f"answered HTTP {code}")
+        if 300 <= code < 400:
+            return _not_followed(self.place)
         return ModelError(
             Phase.RESOLVE,
             Reason.MODEL_NOT_FOUND,
@@ -128,18 +130,21 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         old, new = urlsplit(req.full_url), urlsplit(newurl)
-        if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
-            raise ModelError(
-                Phase.FETCH,
-                Reason.UNSAFE_ARTIFACT,
-                f"{public_uri(req.full_url)} redirects to a less safe scheme, which is not followed.",
-                "Point the model URI to the place the redirect means, if that is what you want.",
-            )
+        if old.scheme == "https" and new.scheme == "http":
+            fp.close()
+            raise _not_followed(public_uri(req.full_url))
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request is not None and _origin(old) != _origin(new):
             for name in self._secret:
                 request.remove_header(name)
         return request
+
+
+def _not_followed(place: str) -> ModelError:
+    return invalid(
+        f"{place} redirects in a circle, from https to http, or to something that is no web server.",
+        "Point the model URI to the place that is meant.",
+    )
 
 
 def _origin(parts: Any) -> tuple[str, str | None, int | None]:

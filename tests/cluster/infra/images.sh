@@ -2,10 +2,12 @@
 # The product's images: builds them, loads them into a kind cluster, says how they are called. A tag is the head of the
 # image's id, so that what changed has a new name, and what did not is neither built nor loaded twice.
 # usage: images.sh build [IMAGE...]     all, or those named: operator, serving, serving-sklearn
-#        images.sh load [CLUSTER]       into every node of the cluster (modelmoor) that lacks them; builds what is missing
+#        images.sh load [CLUSTER [IMAGE...]]   into every node of the cluster (modelmoor); builds what is missing
 #        images.sh tags                 print OPERATOR_IMAGE=..., SERVING_IMAGE=..., SERVING_SKLEARN_IMAGE=... of this tree
 # Each image is also tagged modelmoor/operator:dev, modelmoor/serving:dev or modelmoor/serving:dev-sklearn.
 source "$(dirname "$0")/lib.sh"
+source "$infra/go.sh"
+source "$infra/load.sh"
 
 all=(operator serving serving-sklearn)
 
@@ -45,33 +47,26 @@ record() {
 # built: prints the id, where these inputs were built and the engine still holds the result
 built() { id=$(cat "$(record)" 2>/dev/null) && docker image inspect "$id" >/dev/null 2>&1; }
 
+stage() { # stage FOLDER: the inputs alone
+  rm -rf "$1" && mkdir -p "$1" && inputs | tar -C "$context" -c -T - | tar -C "$1" -x
+}
+
 build() { # build IMAGE
-  local folder file
+  local folder file # and, for the caller, the image's id and tag
   describe "$1"
   if ! built; then
     locked "image-$1"
-    file=$(record) folder=$cache/tmp/context.$$
-    mkdir -p "$folder" "$cache/images"
+    folder=$cache/tmp/context.$$
     trap 'rm -rf "$cache/tmp/context.$$"' EXIT
-    inputs | tar -C "$context" -c -T - | tar -C "$folder" -x
+    until file=$(record) && stage "$folder" && [ "$(record)" = "$file" ]; do :; done # somebody may be editing
     timed "build image $1" docker build --iidfile "$folder.id" -f "$folder/$dockerfile" --build-arg "BASE_IMAGE=$BASE_IMAGE" --build-arg "BUILDER_IMAGE=$BUILDER_IMAGE" ${target:+--target "$target"} "$folder"
+    id=$(<"$folder.id")
     publish "$folder.id" "$file"
     rm -rf "$folder"
-    built
   fi
   tag=$repo:$(cut -c8-19 <<<"$id")
   docker tag "$id" "$tag"
   docker tag "$id" "$repo:$dev"
-}
-
-# load_into NODE TAG...: one stream with what the node lacks, unpacked on the way in
-load_into() {
-  local node=$1 held tag missing=()
-  held=$(docker exec "$node" ctr -n k8s.io images ls -q)
-  for tag in "${@:2}"; do grep -qx "docker.io/$tag" <<<"$held" || missing+=("$tag"); done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  # shellcheck disable=SC2016  # for the inner shell
-  timed "load into $node: ${missing[*]}" bash -euo pipefail -c 'node=$1; shift; docker save "$@" | docker exec -i "$node" ctr -n k8s.io images import --snapshotter overlayfs -' _ "$node" "${missing[@]}"
 }
 
 command=${1:-}
@@ -91,13 +86,10 @@ case "$command" in
     ;;
   load)
     cluster=${1:-modelmoor} tags=() aliases=()
-    for image in "${all[@]}"; do build "$image"; tags+=("$tag") aliases+=("$tag $repo:$dev"); done
-    locked "load-$cluster"
-    nodes=$(docker ps --filter "label=io.x-k8s.kind.cluster=$cluster" --format '{{.Names}}')
-    [ -n "$nodes" ] || fail "no node of a cluster $cluster runs: up.sh $cluster brings it up"
-    for node in $nodes; do
-      load_into "$node" "${tags[@]}"
-      for pair in "${aliases[@]}"; do docker exec "$node" ctr -n k8s.io images tag --force "docker.io/${pair% *}" "docker.io/${pair#* }" >/dev/null; done
-    done
+    shift || true
+    [ $# -gt 0 ] || set -- "${all[@]}"
+    for image in "$@"; do build "$image"; tags+=("$tag") aliases+=("$tag $repo:$dev"); done
+    load_into_cluster "$cluster" "${tags[@]}"
+    for pair in "${aliases[@]}"; do tag_in_cluster "${pair% *}" "${pair#* }"; done
     ;;
 esac

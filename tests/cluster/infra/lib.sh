@@ -59,9 +59,12 @@ publish() {
   mv -T "$1" "$2"
 }
 
+# link TARGET NAME: replaces a link in one step
+link() { mkdir -p "$(dirname "$2")" && ln -sfn "$1" "$2.$$" && mv -T "$2.$$" "$2"; }
+
 # scratch: a folder of this run alone, removed when it ends
 scratch() {
-  temporary=$(mktemp -d "$cache/tmp/XXXXXX")
+  temporary=${temporary:-$(mktemp -d "$cache/tmp/XXXXXX")}
   trap 'rm -rf "$temporary"' EXIT
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Makes kubectl, helm, kind and kube (all of Kubernetes in one binary) available in one folder.
 # usage: tools.sh [TOOL...]     those named, or all four: from PATH where new enough, else built from source
-#        tools.sh --bin         print the folder, whether it is filled or not
+#        tools.sh --bin         print the folder, whether it is filled or not (servers.sh fills the same)
 # The first build of kube takes about six minutes on two idle cores; a second run takes no time.
 source "$(dirname "$0")/lib.sh"
 source "$infra/go.sh"
 
-bin=$cache/bin-$(cd "$infra" && hash_of go go.sh tools.sh)
+bin=$cache/bin-$(cd "$infra" && hash_of go/kubernetes go/versitygw go.sh tools.sh)
 
 case "${1:-}" in
   --bin) echo "$bin"; exit ;;
@@ -42,8 +42,7 @@ provide() { # provide TOOL
       *) fail "no tool is called $1; there are kubectl, helm, kind and kube" 2 ;;
     esac
   fi
-  mkdir -p "$bin"
-  ln -sfn "$target" "$bin/$1.$$" && mv -T "$bin/$1.$$" "$bin/$1"
+  link "$target" "$bin/$1"
   say "$1: $target"
 }
 

@@ -5,7 +5,7 @@
 #        up.sh --kubeconfig [NAME]      print the path of its kubeconfig (a file of its own; ~/.kube is never touched)
 source "$(dirname "$0")/lib.sh"
 source "$infra/go.sh"
-source "$infra/node/facts.sh"
+source "$infra/metrics-server.sh"
 
 case "${1:-}" in
   --kubeconfig) echo "$cache/clusters/${2:-modelmoor}"; exit ;;
@@ -49,13 +49,13 @@ create() {
 }
 
 install_metrics_server() {
-  local manifest annotation=modelmoor.dev/manifest version
-  version=$(cd "$infra" && hash_of node/facts.sh go/kubernetes/go.mod)
+  local manifest version
+  version=$(cd "$infra" && hash_of metrics-server.sh go/kubernetes/go.mod)
   [ "$(kubectl -n kube-system get deployment metrics-server --ignore-not-found -o "jsonpath={.metadata.annotations['modelmoor\.dev/manifest']}")" = "$version" ] && return
   manifest=$cache/metrics-server-$version.yaml
   if [ ! -f "$manifest" ]; then metrics_server_manifest >"$manifest.$$" && publish "$manifest.$$" "$manifest"; fi
   kubectl apply -f "$manifest" >/dev/null
-  kubectl -n kube-system annotate deployment metrics-server --overwrite "$annotation=$version" >/dev/null
+  kubectl -n kube-system annotate deployment metrics-server --overwrite "modelmoor.dev/manifest=$version" >/dev/null
   say "metrics-server: installed"
 }
 

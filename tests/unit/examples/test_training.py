@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,42 @@ def test_the_manifest_names_the_artifact_that_training_writes(trained: Result) -
 
 def test_the_saved_artifact_answers_the_request_as_written_down(trained: Result) -> None:
     """truth.json is no wish: the file on disk, loaded anew, gives these predictions for the request's rows."""
+    answer = (_by_keras if trained.name == "digits" else _by_joblib)(trained)
+
+    # another memory layout adds in another order: the last bits may differ, as docs/design.md says of equality
+    expected = trained.truth["predictions"]
+    if trained.name == "iris":
+        assert answer == expected
+    elif trained.name == "digits":
+        assert list(chain(*answer)) == pytest.approx(list(chain(*expected)), rel=1e-5, abs=1e-7)
+    else:
+        assert answer == pytest.approx(expected, rel=1e-12)
+
+
+def _by_joblib(trained: Result) -> list[Any]:
     request = trained.truth["request"]
-    if trained.name == "digits":
-        pytest.skip("Keras in this process would slow every test after it; the served model is compared by the demo")
-    model = joblib.load(trained.out / trained.truth["artifact"])
     columns = (
         pd.DataFrame(request["instances"])
         if "instances" in request
         else pd.DataFrame({tensor["name"]: tensor["data"] for tensor in request["inputs"]})
     )
+    answer: list[Any] = joblib.load(trained.out / trained.truth["artifact"]).predict(columns).tolist()
+    return answer
 
-    assert model.predict(columns).tolist() == trained.truth["predictions"]
+
+def _by_keras(trained: Result) -> list[Any]:
+    """In a process of its own: Keras would stay in this one for good."""
+    code = """
+import json, sys, keras, numpy as np
+out = sys.argv[1]
+truth = json.load(open(f"{out}/truth.json"))
+(tensor,) = truth["request"]["inputs"]
+pixels = np.array(tensor["data"], "float32").reshape(tensor["shape"])
+model = keras.saving.load_model(f"{out}/{truth['artifact']}", compile=False)
+print(json.dumps(model.predict(pixels, verbose=0).tolist()))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(trained.out)], capture_output=True, text=True, timeout=120, check=True
+    )
+    answer: list[Any] = json.loads(ended.stdout.splitlines()[-1])
+    return answer

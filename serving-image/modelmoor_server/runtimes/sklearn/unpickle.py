@@ -61,9 +61,8 @@ def _told(error: Exception, path: Path, version: str | None) -> ModelError:
     own = sklearn.__version__
     if version is not None and versions.minor(version) != versions.minor(own):
         return versions.unloadable("scikit-learn", version, own)
-    if isinstance(error, ImportError) or (isinstance(error, AttributeError) and error.name is not None):
-        name = str(error.name or "")
-        shown = f" ({name})" if re.fullmatch(r"[A-Za-z_][\w.]{0,63}", name) else ""
+    if (name := _missing_name(error)) is not None:
+        shown = f" ({name})" if name else ""
         if name.startswith("sklearn."):
             return versions.load_failed(
                 f"The artifact needs a part of scikit-learn that {own} does not have{shown}.",
@@ -79,3 +78,14 @@ def _told(error: Exception, path: Path, version: str | None) -> ModelError:
         f"The file {path.name} could not be loaded ({cause_name(error)}).",
         f"Load it once by hand with scikit-learn {own}: joblib.load shows the whole traceback.",
     )
+
+
+def _missing_name(error: Exception) -> str | None:
+    """The module or attribute that the unpickler did not find, as far as it is a plain name; None for other errors."""
+    if isinstance(error, ImportError):
+        name = error.name or ""
+    elif isinstance(error, AttributeError) and (match := re.match(r"Can't get attribute '([\w.]+)'", str(error))):
+        name = match.group(1)
+    else:
+        return None
+    return name if re.fullmatch(r"[A-Za-z_][\w.]{0,63}", name) else ""

@@ -8,6 +8,7 @@ root=$1/root
 
 bootstrap bookworm "$root" python3.11-venv,python3-distutils,libstdc++6,libgomp1,ca-certificates,netbase,tzdata
 rm -f "$root/usr/lib/python3.11/EXTERNALLY-MANAGED" # pip may install, as it may in python:3.11-slim
+chroot "$root" sh -c 'python3 -m zipfile -e /usr/share/python-wheels/pip-*.whl /usr/lib/python3/dist-packages'
 for name in python3.11 python3 python; do ln -s /usr/bin/python3.11 "$root/usr/local/bin/$name"; done
 tar -C "$root" -cf "$1/builder.tar" --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./var/cache/*' --exclude='./var/lib/apt/lists/*' .
 
@@ -18,5 +19,5 @@ for package in python3.11-venv python3-pip-whl python3-setuptools-whl python3-di
     if [ ! -d "$root$file" ]; then rm -f "$root$file"; fi
   done
 done
-rm -rf "$root"/var/lib/{apt,dpkg} "$root"/var/cache/* "$root"/var/log/* "$root"/usr/share/{doc,man,locale,info,lintian,perl*,keyrings,bash-completion} "$root/debootstrap"
+rm -rf "$root"/usr/lib/python3/dist-packages/pip* "$root"/var/lib/{apt,dpkg} "$root"/var/cache/* "$root"/var/log/* "$root"/usr/share/{doc,man,locale,info,lintian,perl*,keyrings,bash-completion} "$root/debootstrap"
 tar -C "$root" -cf "$1/runtime.tar" .

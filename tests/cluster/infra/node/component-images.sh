@@ -5,6 +5,7 @@
 source "$(dirname "$0")/../lib.sh"
 source "$infra/go.sh"
 source "$infra/node/facts.sh"
+source "$infra/metrics-server.sh"
 [ $# = 1 ] || usage 2
 root=$1/root parts=$1/parts images=$1/images
 binaries=$(module_folder kubernetes)

@@ -1,0 +1,70 @@
+"""The examples' S3 store inside the cluster, and artifacts into it."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import obstore
+import yaml
+from obstore.store import S3Store
+
+from support.machine import ROOT
+from support.manifests import Object
+from support.namespace import Namespace
+
+MANIFEST = ROOT / "examples" / "store" / "store.yaml"
+BUCKET = "models"
+PORT = 7070
+
+
+@dataclass(frozen=True)
+class Store:
+    """The store in its namespace. Other namespaces reach it by the Secret of `secret()`."""
+
+    namespace: Namespace
+    bucket: Any
+
+    def put(self, key: str, content: bytes) -> str:
+        """Put an artifact; returns its digest as status tells it."""
+        obstore.put(self.bucket, key, content, use_multipart=False)
+        return digest(content)
+
+    def make_folder(self, key: str) -> None:
+        """A folder without a file, as the store keeps one after its last file was deleted."""
+        obstore.put(self.bucket, f"{key}/gone", b"gone", use_multipart=False)
+        obstore.delete(self.bucket, f"{key}/gone")
+
+    def secret(self, **more: str) -> Object:
+        """The Secret of the examples with an address that every namespace resolves; `more` lies over its keys."""
+        found = next(item for item in manifests() if item["kind"] == "Secret")
+        endpoint = f"http://model-store.{self.namespace.name}.svc:{PORT}"
+        return found | {"stringData": found["stringData"] | {"AWS_ENDPOINT_URL": endpoint} | more}
+
+
+def digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def manifests() -> list[Object]:
+    return list(yaml.safe_load_all(MANIFEST.read_text()))
+
+
+@contextmanager
+def store(namespace: Namespace) -> Iterator[Store]:
+    """The store of the examples in a namespace, with an empty bucket `models`."""
+    namespace.apply(*manifests())
+    namespace.kubectl("rollout", "status", "deployment/model-store", "--timeout=120s")
+    keys = next(item for item in manifests() if item["kind"] == "Secret")["stringData"]
+    with namespace.forwarded("service/model-store", PORT) as port:
+        bucket = S3Store(
+            BUCKET,
+            endpoint=f"http://127.0.0.1:{port}",
+            access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            region=keys["AWS_REGION"],
+            virtual_hosted_style_request=False,
+            client_options={"allow_http": True},
+        )
+        yield Store(namespace, bucket)

@@ -1,0 +1,25 @@
+"""Real models on disk, and one real server for the tests of the doors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unit.serving.process import Started, by_hand, save_models, save_odd_models, started
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models of process.py."""
+    folder = tmp_path_factory.mktemp("models")
+    save_models(folder)
+    save_odd_models(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def doors(models: Path) -> Iterator[Started]:
+    """A server of the four well-behaved models, ready."""
+    with started(by_hand(models, "iris", "people", "text", "sum")) as server:
+        server.event("Ready")
+        yield server

@@ -1,0 +1,197 @@
+"""Open Inference Protocol v2 at the door, with real models behind it."""
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+
+from unit.serving.process import PEOPLE, Started
+
+ROWS = [[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]
+INFER = "/v2/models/iris/infer"
+
+
+def _tensor(data: Any = None, **changes: Any) -> dict[str, Any]:
+    tensor = {"name": "x", "shape": [2, 4], "datatype": "FP64", "data": ROWS if data is None else data}
+    return {key: value for key, value in (tensor | changes).items() if value is not ...}
+
+
+@pytest.mark.parametrize("data", [ROWS, [0.1, 0.2, 0.3, 0.4, 1.0, -1.0, 0.5, 2.0]], ids=["nested", "flat"])
+def test_infer_is_what_the_model_says(doors: Started, models: Path, data: Any) -> None:
+    """Labels and scores are those of the model in process; the id comes back; outputs in the asked order."""
+    model = joblib.load(models / "iris.joblib")
+    outputs = [{"name": "predict_proba"}, {"name": "predict", "parameters": {"binary_data": False}}]
+    body = {"id": "my-id", "inputs": [_tensor(data)], "outputs": outputs, "parameters": {"anything": 1}}
+    status, answer = doors.ask("POST", INFER, body)
+
+    assert status == 200
+    assert (answer["model_name"], answer["id"]) == ("iris", "my-id")
+    scores, labels = answer["outputs"]
+    assert (scores["name"], scores["datatype"], scores["shape"]) == ("predict_proba", "FP64", [2, 3])
+    np.testing.assert_array_equal(np.reshape(scores["data"], (2, 3)), model.predict_proba(ROWS))
+    assert labels == {"name": "predict", "datatype": "BYTES", "shape": [2], "data": model.predict(ROWS).tolist()}
+
+
+def test_default_output_and_no_id(doors: Started) -> None:
+    """Who asks for nothing gets the prediction, and no id that nobody sent."""
+    status, answer = doors.ask("POST", INFER, {"inputs": [_tensor()]})
+
+    assert status == 200
+    assert [output["name"] for output in answer["outputs"]] == ["predict"]
+    assert "id" not in answer
+
+
+def test_version_may_be_named(doors: Started) -> None:
+    """The version is the digest's beginning; 1 means whatever is served; any other is not here."""
+    _, metadata = doors.ask("GET", "/v2/models/iris")
+    (version,) = metadata["versions"]
+    statuses = {
+        name: doors.ask("POST", f"/v2/models/iris/versions/{name}/infer", {"inputs": [_tensor()]})[0]
+        for name in (version, "1", "2")
+    }
+
+    assert statuses == {version: 200, "1": 200, "2": 404}
+    assert doors.ask("GET", f"/v2/models/iris/versions/{version}")[1] == metadata
+    assert doors.ask("GET", "/v2/models/iris/versions/1/ready") == (200, {"name": "iris", "ready": True})
+    assert metadata["parameters"]["digest"].startswith(f"sha256:{version}")
+
+
+def test_columns_by_name(doors: Started, models: Path) -> None:
+    """A table comes as one tensor a column, in any order, as MLServer's `pd` does it."""
+    model = joblib.load(models / "people.joblib")
+    columns = [
+        {"name": "city", "shape": [20, 1], "datatype": "BYTES", "data": PEOPLE["city"].tolist()},
+        {"name": "age", "shape": [20], "datatype": "INT64", "data": PEOPLE["age"].astype(int).tolist()},
+    ]
+    body = {"inputs": columns, "parameters": {"content_type": "pd"}}
+    status, answer = doors.ask("POST", "/v2/models/people/infer", body)
+
+    assert status == 200
+    assert answer["outputs"][0]["data"] == model.predict(PEOPLE).tolist()
+
+
+def test_text(doors: Started) -> None:
+    """A text model takes BYTES, with and without a second dimension."""
+    for shape in ([2], [2, 1]):
+        tensor = {"name": "t", "shape": shape, "datatype": "BYTES", "data": ["good day", "bad night"]}
+        tensor["parameters"] = {"content_type": "str"}
+        status, answer = doors.ask("POST", "/v2/models/text/infer", {"inputs": [tensor]})
+
+        assert (status, answer["outputs"][0]["data"]) == (200, [1, 0])
+
+
+def test_metadata(doors: Started) -> None:
+    """Names, datatypes, shapes and class labels are told, and what was really warmed up."""
+    status, metadata = doors.ask("GET", "/v2/models/iris")
+
+    assert status == 200
+    assert metadata["name"] == "iris"
+    assert metadata["platform"] == "sklearn"
+    (field,) = metadata["inputs"]
+    assert (field["datatype"], field["shape"]) == ("FP64", [-1, 4])
+    predict = metadata["outputs"][0]
+    assert (predict["name"], predict["datatype"]) == ("predict", "BYTES")
+    assert predict["parameters"]["labels"] == ["setosa", "versicolor", "virginica"]
+    assert metadata["parameters"]["warm_up"] == "Done"
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "The request has no body: send a JSON object."),
+        (b"{", "The body is not valid JSON (line 1, column 2)."),
+        (b"[]", "The body must be a JSON object."),
+        (b"\xff\xfe{}", "The body is not valid JSON (line 1, column 1)."),
+        (b"[" * 5000, "The body is not valid JSON (line 1, column 1026)."),
+        ({}, "inputs must be a list of at least one tensor."),
+        ({"inputs": []}, "inputs must be a list of at least one tensor."),
+        ({"inputs": [1]}, "inputs[0] must be an object."),
+        ({"inputs": [{}]}, "inputs[0]: name, shape, datatype, data missing."),
+        ({"inputs": [_tensor(shape=...)]}, "inputs[0]: shape missing."),
+        ({"inputs": [_tensor(name=3)]}, "inputs[0]: name must be a string."),
+        ({"inputs": [_tensor(shape=[2, -4])]}, "inputs[0]: shape must be a list of whole numbers."),
+        ({"inputs": [_tensor(shape=[True, 4])]}, "inputs[0]: shape must be a list of whole numbers."),
+        ({"inputs": [_tensor()], "id": 7}, "id must be a string."),
+        ({"inputs": [_tensor()], "parameters": []}, "parameters must be an object."),
+        ({"inputs": [_tensor()], "outputs": {}}, "outputs must be a list."),
+        ({"inputs": [_tensor()], "outputs": [{}]}, "outputs[0] must be an object with a name."),
+        (
+            {"inputs": [_tensor()], "parameters": {"content_type": "datetime"}},
+            "content_type must be one of np, pd, str.",
+        ),
+        (
+            {"inputs": [_tensor(parameters={"content_type": "str"})]},
+            "inputs[0]: content type str needs datatype BYTES.",
+        ),
+        (
+            {"inputs": [_tensor(data=..., parameters={"binary_data_size": 64})]},
+            "inputs[0]: binary tensors are not supported, send the data as JSON.",
+        ),
+    ],
+)
+def test_invalid_requests(doors: Started, body: Any, sentence: str) -> None:
+    """What is not of the protocol is a 400 with one sentence that names the place."""
+    assert doors.ask("POST", INFER, body) == (400, {"error": sentence})
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (_tensor(datatype="BYTES", data=[["a"] * 4] * 2), ["x"]),
+        (_tensor(datatype="FP99"), ["x"]),
+        (_tensor(shape=[2, 5]), ["x"]),
+        (_tensor(shape=[99999999999, 99999999999], data=[1.0]), ["x"]),
+        (_tensor([[0.1, 0.2, 0.3, 0.4], [1.0, "secret", 0.5, 2.0]]), ["x", "row 1", "number"]),
+        (_tensor([[0.1, 0.2, 0.3], [1.0, 1.0, 0.5, 2.0]]), ["x"]),
+        (_tensor(shape=[2, 3], data=[[1.0] * 3] * 2), ["x"]),
+    ],
+)
+def test_what_does_not_fit_the_signature(doors: Started, tensor: dict[str, Any], words: list[str]) -> None:
+    """What does not fit is a 400 that names field and row, never the value; the next request is answered."""
+    status, answer = doors.ask("POST", INFER, {"inputs": [tensor]})
+
+    assert status == 400
+    assert all(word in answer["error"] for word in words), answer
+    assert "secret" not in answer["error"]
+    assert doors.ask("POST", INFER, {"inputs": [_tensor()]})[0] == 200
+
+
+def test_nan(doors: Started) -> None:
+    """NaN and Infinity are read; what to make of them is the model's business, and never a 500."""
+    body = b'{"inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP64", "data": [NaN, 1, -Infinity]}]}'
+    status, answer = doors.ask("POST", "/v2/models/sum/infer", body)
+
+    assert status == 400
+    assert "JSON" not in answer["error"]
+
+
+def test_large_body_is_parsed_off_the_loop_and_answered(doors: Started, models: Path) -> None:
+    """Many rows in one request are answered like few."""
+    rows = np.random.default_rng(1).normal(size=(20_000, 4))
+    body = {"inputs": [_tensor(rows.tolist(), shape=[20_000, 4])]}
+    status, answer = doors.ask("POST", INFER, body)
+
+    assert status == 200
+    assert answer["outputs"][0]["data"] == joblib.load(models / "iris.joblib").predict(rows).tolist()
+
+
+def test_too_large(doors: Started) -> None:
+    """A body beyond the limit is refused before it is read, and one of nothing but lists before it is parsed."""
+    assert doors.ask("POST", INFER, b" " * (8 * 1024 * 1024 + 1))[0] == 413
+    status, answer = doors.ask("POST", INFER, b'{"inputs": [' + b"[]," * 1_000_001 + b"[]]}")
+
+    assert status == 400
+    assert answer["error"].startswith("The body holds more than 1000000 lists")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Encoding": "gzip"}, {"Inference-Header-Content-Length": "10"}], ids=["gzip", "binary"]
+)
+def test_what_is_not_supported_says_so(doors: Started, headers: dict[str, str]) -> None:
+    """Encodings that this server does not read are told apart from broken JSON."""
+    status, answer = doors.ask("POST", INFER, b"\x1f\x8b", headers)
+
+    assert status == 415
+    assert "not supported" in answer["error"]

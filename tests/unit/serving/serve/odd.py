@@ -1,0 +1,20 @@
+"""Functions inside models that behave badly; both this file and the server's process import it."""
+
+import time
+
+import numpy as np
+
+TRAINING = (np.array([[0.0], [1.0]]), [0.0, 1.0])
+
+
+def slow(x: np.ndarray) -> np.ndarray:
+    """Takes as many seconds as its largest value says, up to ten."""
+    time.sleep(min(float(np.max(x)), 10.0) if len(x) else 0.0)
+    return x
+
+
+def raising(x: np.ndarray) -> np.ndarray:
+    """Raises on 13, with the value in its text."""
+    if np.any(x == 13):
+        raise KeyError("secret-payload-13")
+    return x
