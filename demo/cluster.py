@@ -118,8 +118,9 @@ def install(console: Console, cluster: Cluster, references: dict[str, str]) -> N
         for value in ("--set-string", f"{key}.{part}={text}")
     ]
     _mend(console, cluster)
-    chart = ROOT / "charts" / "modelmoor"
-    cluster.helm("upgrade", "--install", RELEASE, chart, "--create-namespace", "--wait", "--timeout", "5m", *values)
+    chart, small = ROOT / "charts" / "modelmoor", ROOT / "demo" / "values.yaml"
+    how = ("--create-namespace", "--wait", "--timeout", "5m")
+    cluster.helm("upgrade", "--install", RELEASE, chart, "--values", small, *values, *how)
     deployments = json.loads(cluster.kubectl("-n", SYSTEM, "get", "deployments", "-o", "json"))["items"]
     console.detail(
         ", ".join(f"{d['metadata']['name']}: {d['status'].get('readyReplicas', 0)} ready" for d in deployments)

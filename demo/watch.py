@@ -9,6 +9,7 @@ from demo.models import Trained
 from modelmoor_operator.cli.status import told
 
 _POLL_SECONDS = 1.0
+_QUIET_SECONDS = 15.0
 
 
 def deploy(console: Console, cluster: Cluster, trained: list[Trained], timeout: float) -> None:
@@ -18,15 +19,17 @@ def deploy(console: Console, cluster: Cluster, trained: list[Trained], timeout: 
         console.detail(cluster.kubectl("-n", NAMESPACE, "apply", "-f", model.manifest).strip())
     console.step("Until all are Ready")
     deadline = time.monotonic() + timeout
-    waiting, shown = {model.name for model in trained}, dict[str, str]()
+    waiting, shown, said = {model.name for model in trained}, dict[str, str](), time.monotonic()
     while waiting:
         states = {item["metadata"]["name"]: told(item) for item in cluster.objects("modeldeployments")}
         for name in sorted(waiting):
             state = states.get(name, {})
             summary = state.get("summary") or "the operator has not seen it yet"
             if shown.get(name) != summary:
-                shown[name] = summary
+                shown[name], said = summary, time.monotonic()
                 console.detail(f"{name}: {summary}")
+                if state.get("hint"):
+                    console.detail(f"  hint: {state['hint']}")
             if state.get("ready") == "True":
                 waiting.discard(name)
             elif state.get("stalled"):
@@ -34,6 +37,9 @@ def deploy(console: Console, cluster: Cluster, trained: list[Trained], timeout: 
         if waiting and time.monotonic() > deadline:
             name = min(waiting)
             raise DemoError(_story(cluster, name, f"{name} is not Ready after {timeout:.0f} s", states.get(name, {})))
+        if waiting and time.monotonic() - said > _QUIET_SECONDS:
+            said = time.monotonic()
+            console.detail(f"waiting for {', '.join(sorted(waiting))}; {deadline - said:.0f} s of patience left")
         if waiting:
             time.sleep(_POLL_SECONDS)
 

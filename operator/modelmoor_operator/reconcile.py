@@ -20,7 +20,7 @@ from modelmoor_operator.queue import Key
 from modelmoor_operator.report import Reporter
 from modelmoor_operator.rollout import Plan, plan
 from modelmoor_operator.settings import Settings
-from modelmoor_operator.writer import Body, Writer, Writes, refusal
+from modelmoor_operator.writer import Body, Writer, Writes, refusal, untyped
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Reconciler:
         if suspended(md):
             waits = bool(unwanted) or step.stored is None
             for obj in wanted:
-                waits = waits or await self._writer.waits(md, obj)
+                waits = waits or await self._refusable(self._writer.waits, md, obj)
             return _Result(pending=waits)
         for child in self._ours(md, key):
             if child.kind is REVISION and not child.metadata.get("ownerReferences"):
@@ -115,11 +115,11 @@ class Reconciler:
                 await self._writer.remove(old)
         return _Result()
 
-    async def _refusable(self, write: Callable[[ModelDeployment, Body], Any], md: ModelDeployment, obj: Body) -> None:
+    async def _refusable(self, write: Callable[[ModelDeployment, Body], Any], md: ModelDeployment, obj: Body) -> Any:
         try:
-            await write(md, obj)
+            return await write(md, obj)
         except Refused as error:
-            if error.status in (404, 409, 429) or (error.status >= 500 and "schema" not in error.message):
+            if error.status in (404, 409, 429) or (error.status >= 500 and not untyped(error)):
                 raise  # time mends it: the key comes back with back-off
             raise refusal(error, obj) from error
 

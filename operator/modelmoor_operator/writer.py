@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -74,13 +75,12 @@ class Writer:
         try:
             applied = await self._cluster.apply(kind, wanted, manager=MANAGER)
         except Invalid:
-            if live is None:
+            if live is None or not strangers:
                 raise
-            strangers = strangers or ["the API server refuses a second entry"]
-            applied = None
-        if strangers and live is not None:
-            applied = await self._mend(kind, wanted, live)
-        assert applied is not None
+            applied = await self._mend(kind, wanted, live.body)  # an edited list key: ours would be a second entry
+        else:
+            if drift.foreign(wanted, applied):  # what stays was added by others; ours of before went with the apply
+                applied = await self._mend(kind, wanted, applied)
         self._remember(kind, wanted, applied)
         return True
 
@@ -95,7 +95,7 @@ class Writer:
         if drift.foreign(wanted, live.body):
             return True
         would = await self._cluster.apply(kind, wanted, manager=MANAGER, dry_run=True)
-        return bool(would["metadata"].get("resourceVersion") != live.metadata.get("resourceVersion"))
+        return _content(would) != _content(live.body)
 
     async def remove(self, child: Entry) -> None:
         """Delete a child that is no longer wanted."""
@@ -141,10 +141,10 @@ class Writer:
         body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": held}}
         await self._cluster.apply(DEPLOYMENT, body, manager=HANDOVER)
 
-    async def _mend(self, kind: Kind, wanted: Body, live: Entry) -> Body:
+    async def _mend(self, kind: Kind, wanted: Body, live: Mapping[str, Any]) -> Body:
         """Replace the lists whole, apply again, and give the mender's claim back."""
         namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
-        patch = drift.mending(wanted, live.body)
+        patch = drift.mending(wanted, live)
         if patch is None:
             return await self._cluster.apply(kind, wanted, manager=MANAGER)
         await self._cluster.merge(kind, namespace, name, patch, manager=MENDER)
@@ -172,15 +172,25 @@ def refusal(error: Refused, wanted: Body) -> Stalled | Waiting:
         return Waiting(Reason.QuotaExceeded, text, delay=15)
     if "because it is being terminated" in error.message:
         return Waiting(Reason.Terminating, text, delay=15)
-    # "field not declared in schema" is how server-side apply refuses an unknown field, with a 500
-    unfit = error.status in (400, 422) or (error.status == 500 and "schema" in error.message)
+    unfit = error.status in (400, 422) or untyped(error)
     if wanted["kind"] == "Deployment" and unfit:
         return Stalled(Reason.InvalidPodTemplate, text, hint=Reason.InvalidPodTemplate.hint)
     return Waiting(Reason.ApplyRefused, text, delay=15)
 
 
+def untyped(error: Refused) -> bool:
+    """Server-side apply refuses an unknown field or a wrong type so, with a 500."""
+    return error.status == 500 and "typed patch object" in error.message
+
+
 def _place(wanted: Body) -> tuple[Kind, str, str]:
     return kind_of(wanted), wanted["metadata"]["namespace"], wanted["metadata"]["name"]
+
+
+def _content(body: Mapping[str, Any]) -> Body:
+    """What people mean by an object: no status, no bookkeeping. A dry run moves no resourceVersion."""
+    told = {name: body["metadata"].get(name) for name in ("labels", "annotations", "ownerReferences")}
+    return {**body, "metadata": told, "status": None}
 
 
 def _digest(wanted: Body) -> str:

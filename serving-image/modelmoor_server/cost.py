@@ -3,6 +3,8 @@
 from math import inf
 
 INLINE_BUDGET = 0.002  # seconds; more than this never runs on the loop (measured: serving.md, section 4)
+HURTS = 0.025  # seconds on the loop that every other connection feels
+OUTLIER = 5.0  # times the expectation: no single request is believed to be slower
 
 
 class Cost:
@@ -29,9 +31,14 @@ class Cost:
         return (self._fixed + self._per_row * rows) * self._correction if self.measured else inf
 
     def observe(self, rows: int, seconds: float) -> None:
-        """Learn from a request. Slower than expected counts at once, faster only little by little."""
+        """Learn from a request: slowness counts quickly, speed little by little.
+
+        One outlier is not believed (a busy node stops a thread for milliseconds), unless it hurt by itself.
+        """
         if not self.measured:
             self.measure(seconds, seconds, 1)
             return
         ratio = seconds / (self._fixed + self._per_row * rows)
+        if seconds < HURTS:
+            ratio = min(ratio, OUTLIER * self._correction)
         self._correction += (ratio - self._correction) * (0.25 if ratio > self._correction else 0.02)

@@ -281,8 +281,8 @@ def output_tensor(name: str, array: np.ndarray) -> OutputTensor:
 
 def traced(error: BaseException) -> dict[str, str]:
     """What the log says of an unexpected exception: its type and where it was raised, never its text."""
-    while isinstance(error, ServerError) and error.__cause__ is not None:
-        error = error.__cause__
+    while isinstance(error, ServerError) and (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else "unknown"
     return {"exception": cause_name(error), "at": place}

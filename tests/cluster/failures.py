@@ -16,6 +16,10 @@ ARTIFACTS = {
     "notes.txt": b"This is no model.\n",
 }
 WRONG_SECRET = "wrong-keys"
+HOLLOW = {
+    "volumes": [{"name": "hollow", "emptyDir": {}}],
+    "containers": [{"name": "model", "volumeMounts": [{"name": "hollow", "mountPath": "/hollow"}]}],
+}
 NOBODYS_DIGEST = "sha256:" + "0" * 64
 
 
@@ -45,7 +49,14 @@ FAILURES = [
         uri="s3://models/failures/missing.joblib",
         phase="Resolve",
     ),
-    Failure("empty-folder", "EmptyArtifact", "is empty", "Upload the model", uri="s3://models/failures/hollow/"),
+    Failure(
+        "empty-folder",
+        "EmptyArtifact",
+        "The folder file:///hollow/ is empty",
+        "Upload the model",
+        uri="file:///hollow/",
+        spec={"podTemplate": {"spec": HOLLOW}},
+    ),
     Failure(
         "wrong-credentials",
         "AccessDenied",
@@ -164,7 +175,6 @@ TIGHT_QUOTA = {
 
 
 def upload(store: Store) -> None:
-    """The artifacts of all failures, and a folder without a file."""
+    """The artifacts of all failures."""
     for name, content in ARTIFACTS.items():
         store.put(f"failures/{name}", content)
-    store.make_folder("failures/hollow")

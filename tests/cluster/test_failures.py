@@ -56,6 +56,8 @@ def seen(cluster: Cluster, crowded: Namespace, shared_store: Store) -> Iterator[
             found = {obj["metadata"]["name"]: obj for space in (crowded, tight) for obj in space.objects("mdep")}
             for name, obj in found.items():
                 if condition(obj, "Ready").get("reason") == expected[name].reason:
+                    if name not in first:
+                        print(f"{now:5.1f} s  {name}: {expected[name].reason}")
                     first.setdefault(name, now)
             if len(first) == len(expected) or now > SECONDS:
                 break

@@ -35,13 +35,15 @@ def story(cluster: Cluster) -> Iterator[Story]:
     there = cluster.get("namespace", demo_cluster.NAMESPACE) is not None
     namespace = Namespace(cluster, demo_cluster.NAMESPACE, cluster.serving_image)
     OPEN.append(namespace)
-    trained = [models.train(console, name) for name in models.NAMES]
-    store.fill(console, found, trained)
-    watch.deploy(console, found, trained, 300)
-    yield Story(namespace, {model.name: model for model in trained})
-    OPEN.remove(namespace)
-    if not there:
-        cluster.kubectl("delete", "namespace", demo_cluster.NAMESPACE, "--wait=false")
+    try:
+        trained = [models.train(console, name) for name in models.NAMES]
+        store.fill(console, found, trained)
+        watch.deploy(console, found, trained, 300)
+        yield Story(namespace, {model.name: model for model in trained})
+    finally:
+        OPEN.remove(namespace)
+        if not there:
+            cluster.kubectl("delete", "namespace", demo_cluster.NAMESPACE, "--wait=false", "--ignore-not-found")
 
 
 @pytest.mark.parametrize("name", models.NAMES)

@@ -71,7 +71,7 @@ def test_a_model_deleted_and_made_again_at_once_is_whole(control_plane: ControlP
             lambda obj: obj["metadata"]["ownerReferences"][0]["uid"] == new["metadata"]["uid"],
             namespace=namespace,
         )
-    control_plane.eventually("mdep", "iris", says("Ready", "False", "RollingOut"), namespace=namespace)
+    control_plane.eventually("mdep", "iris", says("Ready", "False", "PodsStarting"), namespace=namespace)
     assert not set(before.values()) & set(uids(control_plane, namespace).values())
 
 
@@ -86,7 +86,7 @@ def test_orphans_are_adopted(control_plane: ControlPlane, namespace: str) -> Non
     assert "deletionTimestamp" not in orphans["metadata"]
 
     control_plane.apply(model(), namespace=namespace)
-    new = control_plane.eventually("mdep", "iris", says("Ready", "False", "RollingOut"), namespace=namespace)
+    new = control_plane.eventually("mdep", "iris", says("Ready", "False", "PodsStarting"), namespace=namespace)
 
     items = json.loads(control_plane.kubectl("-n", namespace, "get", KINDS, "-o", "json"))["items"]
     owners = {
@@ -125,7 +125,7 @@ def test_an_object_of_somebody_else_is_left_alone(
     assert not [line for line in audit.writes(namespace) if f"{kind}s/iris?" in line]
 
     control_plane.kubectl("-n", namespace, "delete", kind, "iris")
-    control_plane.eventually("mdep", "iris", says("Ready", "False", "RollingOut"), namespace=namespace, seconds=40)
+    control_plane.eventually("mdep", "iris", says("Ready", "False", "PodsStarting"), namespace=namespace, seconds=40)
     control_plane.eventually(kind, "iris", lambda obj: obj["metadata"].get("ownerReferences"), namespace=namespace)
 
 

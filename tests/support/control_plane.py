@@ -71,7 +71,10 @@ class ControlPlane:
             found = self.get(kind, name, namespace)
             return found if found is not None and condition(found) else None
 
-        return eventually(look, seconds=seconds, why=lambda: f"{kind}/{name} is {self.get(kind, name, namespace)}")
+        return eventually(look, seconds=seconds, why=lambda: self._shown(kind, name, namespace))
+
+    def _shown(self, kind: str, name: str, namespace: str) -> str:
+        return self.kubectl("-n", namespace, "get", kind, name, "-o", "yaml", check=False)
 
     def gone(self, kind: str, name: str, *, namespace: str = "default", seconds: float = 30.0) -> None:
         eventually(lambda: self.get(kind, name, namespace) is None, seconds=seconds, why=lambda: f"{kind}/{name} stays")

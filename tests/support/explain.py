@@ -2,9 +2,11 @@
 
 from support.cluster import OPERATOR_PODS, SYSTEM
 from support.control_plane import ControlPlane
+from support.manifests import Object, condition
 from support.namespace import Namespace
 
 _LINES = 40
+_PODS = 6
 
 
 def explain(namespace: Namespace) -> str:
@@ -22,15 +24,19 @@ def _sections(namespace: Namespace) -> list[tuple[str, str]]:
         ("status", ask("get", "mdep", "-o", f"jsonpath={status}")),
         ("events", _tail(ask("get", "events", "--sort-by=.metadata.creationTimestamp"))),
     ]
-    for pod in namespace.objects("pods"):
+    pods = sorted(namespace.objects("pods"), key=_ready)
+    for pod in pods[:_PODS]:
         name = pod["metadata"]["name"]
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ())
-        if not ready:
+        if not _ready(pod):
             found.append((f"pod {name}", ask("describe", "pod", name)))
         for container in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]):
             log = _tail(ask("logs", name, "-c", container["name"], f"--tail={_LINES}"))
             found.append((f"log of {name} {container['name']}", log))
     return [*found, ("log of the operator", operator_log(namespace.cluster))]
+
+
+def _ready(pod: Object) -> bool:
+    return condition(pod, "Ready").get("status") == "True"
 
 
 def operator_log(cluster: ControlPlane) -> str:

@@ -31,11 +31,6 @@ class Store:
         obstore.put(self.bucket, key, content, use_multipart=False)
         return digest(content)
 
-    def make_folder(self, key: str) -> None:
-        """A folder without a file, as the store keeps one after its last file was deleted."""
-        obstore.put(self.bucket, f"{key}/gone", b"gone", use_multipart=False)
-        obstore.delete(self.bucket, f"{key}/gone")
-
     def secret(self, **more: str) -> Object:
         """The Secret of the examples with an address that every namespace resolves; `more` lies over its keys."""
         found = next(item for item in manifests() if item["kind"] == "Secret")

@@ -25,18 +25,21 @@ def foreign(wanted: Body, live: Body) -> list[str]:
 
 
 def mending(wanted: Body, live: Body) -> dict[str, Any] | None:
-    """A JSON merge patch that replaces those lists by ours; None for a kind that has none."""
+    """A JSON merge patch that replaces those lists by ours; None for a kind that has none.
+
+    It holds the whole of what is wanted: an invalid part makes the API server refuse all of it, never write half.
+    """
     spec = wanted["spec"]
     if wanted["kind"] == "Service":
         gone = {key: None for key in live["spec"].get("selector") or {} if key not in spec["selector"]}
-        return {"spec": {"ports": spec["ports"], "selector": {**spec["selector"], **gone}}}
+        return {"spec": {**spec, "selector": {**spec["selector"], **gone}}}
     if wanted["kind"] == "Deployment":
         pod, live_pod = spec["template"]["spec"], live["spec"]["template"]["spec"]
         lists = {
             field: list(pod.get(field, ())) + _injected(pod, live_pod, field)
             for field in ("containers", "initContainers", "volumes")
         }
-        return {"spec": {"template": {"spec": lists}}}
+        return {"spec": {**spec, "template": {**spec["template"], "spec": {**pod, **lists}}}}
     return None
 
 

@@ -94,8 +94,10 @@ def _told_failure(pod: Body, told: Body) -> Finding:
 def _unscheduled(pod: Body) -> Finding | None:
     condition = _condition(pod, "PodScheduled")
     if condition.get("status") == "False":
-        text = f"Pod {_name(pod)} fits no node: {condition.get('message') or condition.get('reason')}"
-        return _finding(pod, Reason.Unschedulable, text)
+        why = str(condition.get("message") or condition.get("reason"))
+        if "persistentvolumeclaim" in why.lower():  # missing or unbound: no other node would help
+            return _finding(pod, Reason.VolumeNotMounted, f"Pod {_name(pod)} waits for a volume: {why}")
+        return _finding(pod, Reason.Unschedulable, f"Pod {_name(pod)} fits no node: {why}")
     return None
 
 

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from modelmoor_server.http.body import Body, ChunkedBody, SizedBody, too_large
-from modelmoor_server.http.message import Head, Pending, Refusal, Response, Route, error, written
+from modelmoor_server.http.message import Head, Pending, Refusal, Response, Route, error, retry_later, written
 
 if TYPE_CHECKING:
     from modelmoor_server.http.server import Server
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
         route = self._server.application(head)
         self._head, self._route, self._head_since = head, route, None
         if self._surplus and not route.vital:
-            raise Refusal(503, "The server has no connection to spare: come back in a moment.", RETRY_LATER)
+            raise Refusal(503, "The server has no connection to spare: come back in a moment.", retry_later())
         length = head.length
         if length is not None and length <= len(data) and length <= route.body_limit:
             self._dispatch(data[:length])
@@ -249,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._server.bodies_bytes += held - self._reserved
         self._reserved = held
         if self._server.bodies_bytes > self._server.limits.bodies_bytes:
-            raise Refusal(503, "The server holds too many request bodies: come back in a moment.", RETRY_LATER)
+            raise Refusal(503, "The server holds too many request bodies: come back in a moment.", retry_later())
 
     def _release(self) -> None:
         self._server.bodies_bytes -= self._reserved
@@ -290,4 +290,3 @@ class Connection(asyncio.Protocol):
 
 _READING = (State.HEAD, State.BODY)
 _BUSY = (State.WORK, State.YIELD)
-RETRY_LATER = ((b"Retry-After", b"1"),)

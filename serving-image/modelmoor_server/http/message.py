@@ -1,5 +1,6 @@
 """What a connection hands over and gets back: requests, answers, refusals, and how an answer is written."""
 
+import random
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
@@ -86,6 +87,11 @@ def error(status: int, sentence: str, headers: Headers = ()) -> Response:
     return Response(status, orjson.dumps({"error": sentence}), JSON, headers)
 
 
+def retry_later() -> Headers:
+    """When a caller may come back: 1 to 3 seconds, so that those who were refused together do not return together."""
+    return random.choice(_RETRY)  # noqa: S311 - keeps callers apart, no secret
+
+
 def written(response: Response, date: bytes, *, close: bool, keep_alive: bool, without_body: bool) -> bytes:
     """The bytes of an answer. keep_alive: say so aloud, as HTTP/1.0 wants it."""
     start = _STARTS.get((response.status, response.content_type)) or _start(response.status, response.content_type)
@@ -97,6 +103,7 @@ def written(response: Response, date: bytes, *, close: bool, keep_alive: bool, w
     return b"%b%d\r\nDate: %b\r\n%b%b%b" % (start, len(response.body), date, extra, end, body)
 
 
+_RETRY: tuple[Headers, ...] = tuple(((b"Retry-After", b"%d" % seconds),) for seconds in (1, 2, 3))
 _STARTS: dict[tuple[int, bytes], bytes] = {}  # filled by the few statuses and content types that we send
 
 

@@ -51,6 +51,8 @@ def zip_version(path: Path, claimed: bool) -> str | None:
                 kind = "a torch" if any(name.endswith("data.pkl") for name in names) else "no Keras"
                 kind = "a skops" if "schema.json" in names else kind
                 raise unknown(f"The file {path.name} is a zip archive, but {kind} model.", _WHOLE)
+            if not any(name.startswith("model.weights.") for name in names):
+                raise corrupt(f"The file {path.name} lacks its weights.")
             version = _member(archive, "metadata.json", path.name).get("keras_version")
             return version[:32] if isinstance(version, str) else None
     except zipfile.BadZipFile:

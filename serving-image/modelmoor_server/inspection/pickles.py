@@ -6,11 +6,13 @@ so the opcodes cannot be walked; the key and the text that follows it are found 
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def begins_like_one(path: Path) -> bool:
         return True
     if _compressed(head):
         try:
-            head = next(_chunks(path), b"")
+            with closing(_chunks(path)) as chunks:
+                head = next(chunks, b"")
         except _BROKEN:
             # only a compressor's magic and rubbish behind it, or a file cut off in its first bytes
             return path.suffix.lower() in (".joblib", ".pkl", ".pickle", ".gz", ".z", ".bz2", ".xz", ".lzma")
@@ -63,10 +66,11 @@ def sklearn_version(path: Path) -> str | None:
             raise corrupt(f"The file {path.name} is cut off: a pickle ends with its stop code.")
     tail = b""
     try:
-        for chunk in _chunks(path):
-            if match := _VERSION.search(tail + chunk):
-                return match.group(1).decode()
-            tail = (tail + chunk)[-_OVERLAP:]
+        with closing(_chunks(path)) as chunks:
+            for chunk in chunks:
+                if match := _VERSION.search(tail + chunk):
+                    return match.group(1).decode()
+                tail = (tail + chunk)[-_OVERLAP:]
     except _BROKEN:
         raise corrupt(f"The compressed file {path.name} is damaged or cut off.") from None
     return None
@@ -84,34 +88,58 @@ def _is_zlib(head: bytes) -> bool:
     return len(head) > 2 and head[0] & 0x0F == 8 and head[0] >> 4 <= 7 and (head[0] << 8 | head[1]) % 31 == 0
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Generator[bytes, None, None]:
     """The bytes of the file behind its compressor; an lz4 file gives nothing, its library is in no image."""
+    with path.open("rb") as file:
+        if file.read(4) == _LZ4:
+            return
+    with opened(path) as stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
+
+
+def is_plain(path: Path) -> bool:
+    """Whether the file is no compressed one."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    return not _compressed(head) and not head.startswith(_LZ4)
+
+
+def opened(path: Path) -> Any:
+    """The file behind its compressor, to read as bytes; a compressor that no image holds raises ValueError."""
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(_LZ4):
-        return
+        raise ValueError("lz4")
     for magic, opener in _OPENERS:
         if head.startswith(magic):
-            with opener(path) as stream:
-                while chunk := stream.read(CHUNK):
-                    yield chunk
-            return
-    if head[:1] == b"\x80" or not _is_zlib(head):
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                yield chunk
-        return
-    yield from _inflate(path)
+            return opener(path)
+    return path.open("rb") if head[:1] == b"\x80" or not _is_zlib(head) else io.BufferedReader(Inflated(path))
 
 
-def _inflate(path: Path) -> Iterator[bytes]:
-    inflater: Any = zlib.decompressobj()
-    with path.open("rb") as stream:
-        while not inflater.eof:
-            piece = inflater.unconsumed_tail or stream.read(CHUNK)
+class Inflated(io.RawIOBase):
+    """A zlib stream as a file to read; the standard library has one for gzip alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._inflater = zlib.decompressobj()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._inflater.eof:
+            piece = self._inflater.unconsumed_tail or self._file.read(1 << 16)
             if not piece:
                 raise EOFError
-            yield inflater.decompress(piece, CHUNK)
+            if data := self._inflater.decompress(piece, len(buffer)):
+                buffer[: len(data)] = data
+                return len(data)
+        return 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _is_pickle(head: bytes) -> bool:

@@ -4,7 +4,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
 from modelmoor_server.errors import InvalidRequest, ModelNotReady, PredictFailed, RequestError
-from modelmoor_server.http.message import Head, Respond, Response, error
+from modelmoor_server.http.message import Head, Respond, Response, error, retry_later
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry
 
@@ -97,7 +97,7 @@ class PredictRoute:
 def refusal(problem: RequestError) -> Response:
     """The answer for a request that could not be fulfilled."""
     status = _STATUS.get(type(problem).__name__, 500)
-    return error(status, str(problem), _RETRY_LATER if status == 503 else ())
+    return error(status, str(problem), retry_later() if status == 503 else ())
 
 
 def not_ready(entry: Entry) -> ModelNotReady:
@@ -111,7 +111,6 @@ def _unsupported(coding: bytes) -> Response:
     return error(415, "Binary tensors are not supported: send the data as JSON.")
 
 
-_RETRY_LATER = ((b"Retry-After", b"1"),)
 _STATUS = {
     InvalidRequest.__name__: 400,
     ModelNotReady.__name__: 503,

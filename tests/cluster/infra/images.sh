@@ -54,8 +54,8 @@ stage() { # stage FOLDER: the inputs alone
 build() { # build IMAGE
   local folder file # and, for the caller, the image's id and tag
   describe "$1"
+  built || locked "image-$1"
   if ! built; then
-    locked "image-$1"
     folder=$cache/tmp/context.$$
     trap 'rm -rf "$cache/tmp/context.$$"' EXIT
     until file=$(record) && stage "$folder" && [ "$(record)" = "$file" ]; do :; done # somebody may be editing

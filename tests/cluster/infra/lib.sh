@@ -31,7 +31,7 @@ locked() {
 # timed LABEL COMMAND...: a line every 15 s, one at the end; the output goes to a log, whose end a failure shows
 timed() {
   local label=$1 start=$SECONDS shown=$SECONDS rc=0 pid log
-  log=$cache/log/$(basename "$0" .sh)-$(tr -cs '[:alnum:].' - <<<"$label")log
+  log=$cache/log/$(basename "$0" .sh)-$(printf %s "$label" | tr -cs '[:alnum:].' -).log
   shift
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!

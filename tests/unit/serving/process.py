@@ -23,12 +23,11 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-
 PEOPLE = pd.DataFrame({"age": [20.0, 30.0, 40.0, 50.0] * 5, "city": ["Paris", "Rome"] * 10})
 
 
 def save_models(folder: Path) -> None:
-    """iris: a classifier of a matrix; people: a table with text; text: one text a row; sum: a regressor of 3 columns."""
+    """iris: a classifier of a matrix; people: a table; text: one text a row; sum: a regressor of 3 columns."""
     random = np.random.default_rng(0)
     matrix = random.normal(size=(60, 4))
     names = np.array(["setosa", "versicolor", "virginica"])

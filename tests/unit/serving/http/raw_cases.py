@@ -34,6 +34,7 @@ def _get(line: bytes, headers: bytes = b"Host: a\r\n") -> bytes:
     return line + b"\r\n" + headers + b"\r\n"
 
 
+UPGRADE, CHUNKED = b"Connection: Upgrade\r\nUpgrade: ", b"Transfer-Encoding: chunked\r\n"
 GONE_ON, BAD = (200, 200), (400,)
 
 CASES = (
@@ -112,8 +113,9 @@ CASES = (
     Case("HTTP/1.0 with keep-alive", _get(b"GET / HTTP/1.0", b"Connection: keep-alive\r\n"), GONE_ON),
     Case("Connection: close", _get(b"GET / HTTP/1.1", b"Host: a\r\nConnection: close\r\n"), (200,)),
     Case("Upgrade: h2c", _post(b"Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"), (200,)),
-    Case("Upgrade with a body", _post(b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n", b"{}"), (200,), "{}"),
-    Case("Upgrade: websocket", _get(b"GET / HTTP/1.1", b"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"), (200,)),
+    Case("Upgrade with a body", _post(UPGRADE + b"h2c\r\nContent-Length: 2\r\n", b"{}"), (200,), "{}"),
+    Case("Upgrade with chunks", _post(UPGRADE + b"h2c\r\n" + CHUNKED, b"2\r\n{}\r\n0\r\n\r\n"), (200,), "{}"),
+    Case("Upgrade: websocket", _post(UPGRADE + b"websocket\r\n"), (200,)),
     Case("101 headers", _post(b"X: y\r\n" * 101), (431,)),
     Case("header of 20 KB", _post(b"X: " + b"y" * 20_000 + b"\r\n"), (431,)),
     Case("header of 20 KB, unfinished", b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20_000, (431,)),

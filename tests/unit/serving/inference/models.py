@@ -8,6 +8,11 @@ import numpy as np
 
 from modelmoor_server.signature import Datatype, Field, Signature
 
+SIGNATURE = Signature(
+    inputs=(Field("x", Datatype.FP64, (-1, 1)),),
+    outputs=(Field("predict", Datatype.FP64, (-1, 1)), Field("twice", Datatype.FP64, (-1, 1))),
+)
+
 
 @dataclass
 class Scripted:
@@ -19,10 +24,7 @@ class Scripted:
     default_outputs: tuple[str, ...] = ("predict",)
     warnings: tuple[str, ...] = ()
     threads: list[str] = field(default_factory=list)
-    signature: Signature = Signature(
-        inputs=(Field("x", Datatype.FP64, (-1, 1)),),
-        outputs=(Field("predict", Datatype.FP64, (-1, 1)), Field("twice", Datatype.FP64, (-1, 1))),
-    )
+    signature: Signature = SIGNATURE
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         self.threads.append(threading.current_thread().name)

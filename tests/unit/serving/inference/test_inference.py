@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,11 +52,22 @@ class Asked:
         self.outcome.set_result(outcome)
 
 
+def held(begun: threading.Event, gate: threading.Event) -> Callable[[np.ndarray], np.ndarray]:
+    """A predict that tells when it begins, and ends when the gate opens."""
+
+    def act(x: np.ndarray) -> np.ndarray:
+        begun.set()
+        gate.wait(20)
+        return x
+
+    return act
+
+
 Make = Callable[..., Inference]
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Make]:
+async def make() -> Make:
     """Builds an Inference around a scripted model; by default a row takes 10 microseconds."""
 
     def build(model: Scripted, *, row: float | None = 1e-5, timeout: float = 20, queue_limit: int = 10) -> Inference:
@@ -74,7 +85,7 @@ async def make() -> AsyncIterator[Make]:
             loop=asyncio.get_running_loop(),
         )
 
-    yield build
+    return build
 
 
 async def test_cheap_request_runs_on_the_loop(make: Make) -> None:
@@ -138,7 +149,7 @@ async def test_what_does_not_fit_is_told_at_once(make: Make) -> None:
 async def test_a_model_may_raise_anything(
     make: Make, rows: int, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller gets our sentence and the type; log and answer hold nothing of the text; the next request is answered."""
+    """The caller gets our sentence and the type, the log the place, none the text; the next request is answered."""
 
     def act(x: np.ndarray) -> np.ndarray:
         if not failed:
@@ -166,7 +177,7 @@ async def test_a_model_may_raise_anything(
 async def test_timeout(make: Make) -> None:
     """Past the timeout the caller is told; what runs runs on, what waits never begins, and the next one is answered."""
     gate = threading.Event()
-    model = Scripted(lambda x: (gate.wait(20), x)[1])
+    model = Scripted(held(threading.Event(), gate))
     inference = make(model, row=0.01, timeout=0.1)
     running, waiting = Asked(inference), Asked(inference)
     inference.submit(running)
@@ -187,7 +198,7 @@ async def test_timeout(make: Make) -> None:
 async def test_left_caller(make: Make) -> None:
     """Work whose caller has left is dropped before it begins; what has begun cannot be stopped."""
     gate, begun = threading.Event(), threading.Event()
-    model = Scripted(lambda x: (begun.set(), gate.wait(20), x)[2])
+    model = Scripted(held(begun, gate))
     inference = make(model, row=0.01)
     running, waiting = Asked(inference), Asked(inference)
     first, second = inference.submit(running), inference.submit(waiting)
@@ -207,19 +218,19 @@ async def test_left_caller(make: Make) -> None:
 async def test_full_queue(make: Make) -> None:
     """The queue is bounded: one more is told to come back."""
     gate, begun = threading.Event(), threading.Event()
-    inference = make(Scripted(lambda x: (begun.set(), gate.wait(20), x)[2]), row=0.01, queue_limit=2)
-    held = [Asked(inference)]
-    inference.submit(held[0])
+    inference = make(Scripted(held(begun, gate)), row=0.01, queue_limit=2)
+    asks = [Asked(inference)]
+    inference.submit(asks[0])
     await asyncio.to_thread(begun.wait, 20)
-    held += [Asked(inference), Asked(inference)]
-    for asked in held[1:]:
+    asks += [Asked(inference), Asked(inference)]
+    for asked in asks[1:]:
         inference.submit(asked)
     refused = Asked(inference)
 
     assert inference.submit(refused) is None
     assert isinstance(refused.outcome.result(), Overloaded)
     gate.set()
-    assert [await asked.outcome for asked in held] == [b"[1.0]"] * 3
+    assert [await asked.outcome for asked in asks] == [b"[1.0]"] * 3
 
 
 async def test_a_slow_surprise_moves_the_next_requests_to_the_thread(make: Make) -> None:

@@ -104,13 +104,16 @@ def keras_zip(path: Path, members: dict[str, Any]) -> Path:
 
 def test_keras_zip(tmp_path: Path) -> None:
     """A .keras file states its version in metadata.json; other archives are told apart."""
-    good = keras_zip(tmp_path / "m", {"config.json": {}, "metadata.json": {"keras_version": "3.15.1"}})
+    good = keras_zip(
+        tmp_path / "m", {"config.json": {}, "metadata.json": {"keras_version": "3.15.1"}, "model.weights.h5": ""}
+    )
     assert inspect(good).framework == "keras 3.15.1"
 
     assert failure(keras_zip(tmp_path / "a.keras", {"x": "y"})).reason is Reason.CORRUPT_ARTIFACT
-    assert failure(keras_zip(tmp_path / "b.keras", {"config.json": {}, "metadata.json": "{"})).reason is (
-        Reason.CORRUPT_ARTIFACT
-    )
+    bare = keras_zip(tmp_path / "c.keras", {"config.json": {}, "metadata.json": {}})
+    assert failure(bare).reason is Reason.CORRUPT_ARTIFACT
+    members = {"config.json": {}, "metadata.json": "{", "model.weights.h5": ""}
+    assert failure(keras_zip(tmp_path / "b.keras", members)).reason is (Reason.CORRUPT_ARTIFACT)
     assert "torch" in failure(keras_zip(tmp_path / "m.pt", {"m/data.pkl": "x"})).message
     assert "skops" in failure(keras_zip(tmp_path / "m.skops", {"schema.json": {}})).message
 

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+from pathlib import Path
 
 import pytest
 
@@ -98,9 +99,15 @@ def test_metrics(doors: Started) -> None:
 
 
 def test_every_metric_has_its_help(doors: Started) -> None:
-    """Each family of ours comes with a help text and a type."""
+    """Each family of ours comes with a help text and a type, and is in docs/server.md with them."""
     text = doors.ask("GET", "/metrics")[1].decode()
     families = set(re.findall(r"^# TYPE (modelmoor_\w+)", text, re.MULTILINE))
 
+    documented = (Path(__file__).parents[4] / "docs" / "server.md").read_text()
+
     assert families
+    for name, kind in re.findall(r"^# TYPE (modelmoor_\w+) (\w+)", text, re.MULTILINE):
+        help = re.search(rf"^# HELP {name} (.+)$", text, re.MULTILINE)
+        assert help
+        assert re.search(rf"^\| `{name}` \| {kind} \| .*\| {re.escape(help[1])} \|$", documented, re.MULTILINE), name
     assert families == set(re.findall(r"^# HELP (modelmoor_\w+) \S", text, re.MULTILINE))

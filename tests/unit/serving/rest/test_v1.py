@@ -1,11 +1,15 @@
 """The v1 protocol at the door, with real models behind it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pytest
 
+from modelmoor_server.inference import InferenceResponse, output_tensor
+from modelmoor_server.rest.v1 import V1Call
 from unit.serving.process import Started
 
 ROWS = [[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]
@@ -68,3 +72,26 @@ def test_status_is_that_of_kserve_and_of_tensorflow_serving(doors: Started) -> N
         },
     )
     assert doors.ask("GET", "/v1/models") == (200, {"models": ["iris", "people", "text", "sum"]})
+
+
+@pytest.mark.parametrize(("body", "columns"), [({"instances": [[1]]}, False), ({"inputs": [[1]]}, True)])
+def test_several_outputs_are_objects_by_name(body: dict[str, Any], columns: bool) -> None:
+    """Several outputs make one object a row; the column form also has them by name."""
+    call = V1Call(Any, Columns(), json.dumps(body).encode(), print)  # type: ignore[arg-type]
+    call.decode()
+    outputs = (output_tensor("a", np.array([1, 2])), output_tensor("b", np.array([["x"], ["y"]])))
+    answer = json.loads(call.encode(InferenceResponse(outputs)))
+
+    assert answer.pop("predictions") == [{"a": 1, "b": ["x"]}, {"a": 2, "b": ["y"]}]
+    assert answer == ({"outputs": {"a": [1, 2], "b": [["x"], ["y"]]}} if columns else {})
+
+
+class Columns:
+    """The part of an Inference that decoding asks; the answer is what this test is about."""
+
+    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
+        return {}
+
+    from_instances = from_columns
+
+    def request(self, arrays: dict[str, np.ndarray]) -> None: ...

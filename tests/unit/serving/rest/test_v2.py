@@ -75,7 +75,7 @@ def test_columns_by_name(doors: Started, models: Path) -> None:
 def test_text(doors: Started) -> None:
     """A text model takes BYTES, with and without a second dimension."""
     for shape in ([2], [2, 1]):
-        tensor = {"name": "t", "shape": shape, "datatype": "BYTES", "data": ["good day", "bad night"]}
+        tensor: dict[str, Any] = {"name": "t", "shape": shape, "datatype": "BYTES", "data": ["good day", "bad night"]}
         tensor["parameters"] = {"content_type": "str"}
         status, answer = doors.ask("POST", "/v2/models/text/infer", {"inputs": [tensor]})
 

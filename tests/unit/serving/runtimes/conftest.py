@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,20 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).random((16, 8, 8, 1), dtype=np.float32)
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keras warns of its own deprecations while it saves; our code gets no such silence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.fixture(scope="session")
+def quiet() -> Callable[[], AbstractContextManager[None]]:
+    """`with quiet():` around what Keras does to make a test's file."""
+    return silence
+
+
 @pytest.fixture(scope="session")
 def keras3(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> tuple[Any, Path]:
     """A convolutional model of Keras 3, trained for an epoch, as model.keras, model.h5 and a SavedModel `export`."""
@@ -26,30 +42,27 @@ def keras3(tmp_path_factory: pytest.TempPathFactory, images: np.ndarray) -> tupl
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
     )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(images, np.arange(16) % 3, verbose=0)
-    model.save(folder / "model.keras")
-    model.export(folder / "export", verbose=False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silence():
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(images, np.arange(16) % 3, verbose=0)
+        model.save(folder / "model.keras")
         model.save(folder / "model.h5")
+        model.export(folder / "export", verbose=False)
     return model, folder
 
 
 @pytest.fixture(scope="session")
 def keras2(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A recurrent model of Keras 2 with TensorFlow operations in its graph, as model.h5, model.keras and `saved`."""
+    """A recurrent model of Keras 2 with TensorFlow operations in its graph, as model.h5 and model.keras."""
     import tf_keras
     from tensorflow import concat, nn
 
     folder = tmp_path_factory.mktemp("keras2")
     steps = tf_keras.Input((5, 2), name="steps")
-    hidden = tf_keras.layers.Bidirectional(tf_keras.layers.LSTM(3))(steps)
+    hidden = tf_keras.layers.LSTM(3)(steps)
     hidden = concat([nn.relu(hidden), hidden * 2.0], axis=-1)
     model = tf_keras.Model(steps, tf_keras.layers.Dense(2, name="score")(hidden))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silence():
         model.save(folder / "model.h5")
         model.save(folder / "model.keras")
-        model.save(folder / "saved", save_format="tf")
     return model, folder

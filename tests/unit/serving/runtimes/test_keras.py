@@ -1,7 +1,6 @@
 """Keras files of both generations."""
 
 import json
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -62,16 +61,15 @@ def test_names_are_the_same_in_every_process(keras3: tuple[Any, Path], keras2: t
         assert "keras_tensor" not in repr(first)
 
 
-def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+def test_several_inputs_and_outputs(tmp_path: Path, quiet: Any) -> None:
     """Inputs and outputs go by the author's keys, whichever order the engine holds them in."""
     import keras
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         age, city = keras.Input((2,), name="age"), keras.Input((3,), name="city")
         outputs = {"z": keras.layers.Dense(1)(age), "c": keras.layers.Dense(2)(city)}
         original = keras.Model({"age": age, "city": city}, outputs)
-    original.save(tmp_path / "m.keras")
+        original.save(tmp_path / "m.keras")
     model = load(tmp_path / "m.keras", None, Policy())
     a, c = np.ones((4, 2), np.float32), np.full((4, 3), 2, np.float32)
     answers = model.predict({"age": a, "city": c}, ["z", "c"])
@@ -83,14 +81,15 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     assert list(model.predict({"age": a, "city": c}, ["c"])) == ["c"]
 
 
-def test_text(tmp_path: Path) -> None:
+def test_text(tmp_path: Path, quiet: Any) -> None:
     """A model that takes text takes [n] and [n, 1]."""
     import keras
 
     vectorize = keras.layers.TextVectorization(max_tokens=10, output_sequence_length=4)
     vectorize.adapt(["good day", "bad night"])
     original = keras.Sequential([keras.Input((1,), dtype="string"), vectorize, keras.layers.Embedding(10, 2)])
-    original.save(tmp_path / "m.keras")
+    with quiet():
+        original.save(tmp_path / "m.keras")
     model = load(tmp_path / "m.keras", None, Policy())
     name = model.default_outputs[0]
 
@@ -102,11 +101,12 @@ def test_text(tmp_path: Path) -> None:
         np.testing.assert_allclose(answers, wanted, rtol=1e-6)
 
 
-def test_values_that_the_graph_refuses(tmp_path: Path) -> None:
+def test_values_that_the_graph_refuses(tmp_path: Path, quiet: Any) -> None:
     """A number beyond an embedding's table is the caller's mistake, told without the value."""
     import keras
 
-    keras.Sequential([keras.Input((2,), dtype="int32"), keras.layers.Embedding(4, 2)]).save(tmp_path / "m.keras")
+    with quiet():
+        keras.Sequential([keras.Input((2,), dtype="int32"), keras.layers.Embedding(4, 2)]).save(tmp_path / "m.keras")
     model = load(tmp_path / "m.keras", None, Policy())
 
     with pytest.raises(InvalidRequest) as caught:
@@ -114,11 +114,12 @@ def test_values_that_the_graph_refuses(tmp_path: Path) -> None:
     assert "77" not in str(caught.value)
 
 
-def test_no_shape(tmp_path: Path) -> None:
+def test_no_shape(tmp_path: Path, quiet: Any) -> None:
     """A model that was saved without ever having seen an input is LoadFailed, and the hint says how to mend it."""
     import keras
 
-    keras.Sequential([keras.layers.Dense(2)]).save(tmp_path / "m.keras")
+    with quiet():
+        keras.Sequential([keras.layers.Dense(2)]).save(tmp_path / "m.keras")
 
     error = failure(tmp_path / "m.keras")
     assert error.reason is Reason.LOAD_FAILED
@@ -126,7 +127,7 @@ def test_no_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_lambda(tmp_path: Path, deep: bool) -> None:
+def test_lambda(tmp_path: Path, deep: bool, quiet: Any) -> None:
     """A Lambda layer is code in the artifact: refused in both generations, inside wrappers, too."""
     import keras
     import tf_keras
@@ -135,8 +136,7 @@ def test_lambda(tmp_path: Path, deep: bool) -> None:
         layer = library.layers.Lambda(lambda x: x * 2)
         layer = library.layers.TimeDistributed(layer) if deep else layer
         model = library.Sequential([library.layers.Input((2, 3)) if library is keras else library.Input((2, 3)), layer])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             model.save(tmp_path / name)
         error = failure(tmp_path / name)
         assert error.reason is Reason.UNSAFE_ARTIFACT

@@ -1,6 +1,8 @@
 """Functions inside models that behave badly; both this file and the server's process import it."""
 
+import logging
 import time
+import warnings
 
 import numpy as np
 
@@ -15,6 +17,9 @@ def slow(x: np.ndarray) -> np.ndarray:
 
 def raising(x: np.ndarray) -> np.ndarray:
     """Raises on 13, with the value in its text."""
+    if np.any(x == 7):
+        warnings.warn("secret-payload-7", stacklevel=1)
+        logging.getLogger("some.library").error("secret-payload-%s", 7)
     if np.any(x == 13):
         raise KeyError("secret-payload-13")
     return x

@@ -135,7 +135,10 @@ def test_uri_by_hand(models: Path) -> None:
 
 def test_help_teaches() -> None:
     """`--help` shows examples, and `serve --help` every variable."""
-    for arguments, words in ((["--help"], ["examples:", "--model iris="]), (["serve", "--help"], ["MODELMOOR_TIMEOUT"])):
+    for arguments, words in (
+        (["--help"], ["examples:", "--model iris="]),
+        (["serve", "--help"], ["MODELMOOR_TIMEOUT"]),
+    ):
         shown = subprocess.run(
             [sys.executable, "-m", "modelmoor_server", *arguments], capture_output=True, text=True, check=True
         ).stdout

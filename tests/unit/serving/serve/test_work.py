@@ -15,6 +15,7 @@ import pytest
 from unit.serving.process import Started, by_hand, started
 
 SLOW = "/v1/models/slow:predict"
+NOTHING = {"predictions": [pytest.approx(0.0)]}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_health_and_neighbours_do_not_wait(server: Started) -> None:
         times.append(time.monotonic() - begun)
         assert server.ask("POST", "/v1/models/iris:predict", {"instances": [[1, 2, 3, 4]]})[0] == 200
 
-    assert answers == [(200, {"predictions": [1.0]})]
+    assert answers == [(200, {"predictions": [pytest.approx(1.0)]})]
     assert len(times) > 5
     assert sorted(times)[len(times) * 9 // 10] < 0.5
 
@@ -61,7 +62,7 @@ def test_timeout(server: Started) -> None:
     status, answer = server.ask("POST", SLOW, {"instances": [[2.6]]})
 
     assert (status, answer) == (504, {"error": "The model did not answer within 2 s."})
-    assert server.ask("POST", SLOW, {"instances": [[0.0]]}) == (200, {"predictions": [0.0]})
+    assert server.ask("POST", SLOW, {"instances": [[0.0]]}) == (200, NOTHING)
     assert server.ask("GET", "/v2/health/ready")[0] == 200
 
 
@@ -78,10 +79,11 @@ def test_full_queue(server: Started) -> None:
     for thread, answers in waiting:
         thread.join(60)
 
-        assert answers == [(200, {"predictions": [0.0]})]
+        assert answers == [(200, NOTHING)]
     first.join(60)
 
-    assert (response.status, response.headers["retry-after"]) == (503, "1")
+    assert response.status == 503
+    assert response.headers["retry-after"] in ("1", "2", "3")
     assert body["error"].startswith("2 requests wait for this model already")
 
 
@@ -99,7 +101,9 @@ def test_left_caller(server: Started) -> None:
 
     assert server.ask("POST", SLOW, {"instances": [[0.0]]})[0] == 200
     assert time.monotonic() - begun < 1.9
-    assert 'modelmoor_requests_total{code="499",door="v1",model="slow"} 1.0' in server.ask("GET", "/metrics")[1].decode()
+    assert (
+        'modelmoor_requests_total{code="499",door="v1",model="slow"} 1.0' in server.ask("GET", "/metrics")[1].decode()
+    )
 
 
 def test_a_model_that_raises(server: Started) -> None:
@@ -124,11 +128,23 @@ def test_liveness_during_the_worst_allowed_body(server: Started) -> None:
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(server.ask("POST", "/v1/models/iris:predict", body)[0]))
     thread.start()
+    begun = time.monotonic()
     times = []
     while thread.is_alive():
-        begun = time.monotonic()
+        asked = time.monotonic()
         assert server.ask("GET", "/v2/health/live")[0] == 200
-        times.append(time.monotonic() - begun)
+        times.append(time.monotonic() - asked)
 
     assert answers[0] in (200, 504)
-    assert max(times) < 1.0, sorted(times)[-5:]
+    assert len(times) > 5
+    assert max(times) < (time.monotonic() - begun) / 2  # the machine's own speed cancels out
+
+
+def test_libraries_words_do_not_reach_the_log(server: Started) -> None:
+    """Warnings and log lines of libraries are told by kind and place: their text may quote a payload."""
+    assert server.ask("POST", "/v1/models/raising:predict", {"instances": [[7]]})[0] == 200
+    warning, line = server.event("LibraryWarning"), server.event("LibraryLog")
+
+    assert (warning["category"], warning["at"].partition(":")[0]) == ("UserWarning", "odd.py")
+    assert (line["logger"], line["level"], line["at"].partition(":")[0]) == ("some.library", "error", "odd.py")
+    assert "secret" not in json.dumps(server.log)
