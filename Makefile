@@ -22,7 +22,7 @@ check: venv  ## the quick half: lint, types, imports, generated files, unit, gol
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tools/*.sh
 	$(PY) -m modelmoor_operator.api.crd --check
-	$(PYTEST) -n 2 tests/unit tests/golden tests/contract
+	$(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,8 @@ golden: venv  ## write the golden files anew; review the difference like prose
 
 lock: venv  ## resolve the versions anew: requirements/*.txt
 	.venv/bin/uv pip compile -q --upgrade requirements/dev.in -o requirements/dev.txt --no-emit-index-url --no-header --no-annotate
-	.venv/bin/uv pip compile -q requirements/operator.in -c requirements/dev.txt -o requirements/operator.txt --no-emit-index-url --no-header --no-annotate
+	for set in requirements/operator serving-image/requirements/full serving-image/requirements/sklearn; do \
+	  .venv/bin/uv pip compile -q $$set.in -c requirements/dev.txt -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
 
 test-controlplane: venv  ## the tests on a real API server without nodes
 	$(PYTEST) --timeout 300 tests/controlplane

@@ -123,9 +123,7 @@ class Cluster:
             if error.status != 404:
                 raise
 
-    async def may(
-        self, kind: Kind, verb: str, namespace: str | None, subresource: str = "", *, name: str = ""
-    ) -> bool:
+    async def may(self, kind: Kind, verb: str, namespace: str | None, subresource: str = "", *, name: str = "") -> bool:
         """Whether this account may do `verb`, as the API server itself answers; `name` for a rule on one object."""
         attributes = {"group": kind.group, "resource": kind.plural, "verb": verb, "namespace": namespace or ""}
         review = await self._json(

@@ -31,7 +31,8 @@ def test_a_manifest_becomes_its_objects(control_plane: ControlPlane, namespace: 
         child = control_plane.eventually(kind, name, lambda _: True, namespace=namespace)
         (owner,) = child["metadata"]["ownerReferences"]
         assert owner["uid"] == seen["metadata"]["uid"]
-        assert owner["controller"] and owner["blockOwnerDeletion"]
+        assert owner["controller"]
+        assert owner["blockOwnerDeletion"]
         assert child["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "modelmoor"
         assert child["metadata"]["labels"]["modelmoor.dev/name"] == "iris"
         assert "finalizers" not in child["metadata"]

@@ -73,6 +73,8 @@ FOREIGN_VOLUME = {
         }
     }
 }
+NO_PROBE = [{"op": "remove", "path": "/spec/template/spec/containers/0/readinessProbe"}]
+SERVICE_PORT = [{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]
 CONTAINER_PORT = [{"op": "replace", "path": "/spec/template/spec/containers/0/ports/0/containerPort", "value": 9999}]
 EDITS: dict[str, tuple[str, list[str], Callable[[Object], bool]]] = {
     "an edited image": (
@@ -112,14 +114,12 @@ EDITS: dict[str, tuple[str, list[str], Callable[[Object], bool]]] = {
     ),
     "a removed probe": (
         "deployment",
-        ["patch", "deployment", "iris", "--type=json", "-p"]
-        + [json.dumps([{"op": "remove", "path": "/spec/template/spec/containers/0/readinessProbe"}])],
+        ["patch", "deployment", "iris", "--type=json", "-p", json.dumps(NO_PROBE)],
         lambda obj: "readinessProbe" in container(obj),
     ),
     "an edited Service port": (
         "service",
-        ["patch", "service", "iris", "--type=json", "-p"]
-        + [json.dumps([{"op": "replace", "path": "/spec/ports/0/port", "value": 81}])],
+        ["patch", "service", "iris", "--type=json", "-p", json.dumps(SERVICE_PORT)],
         lambda obj: ports(obj) == [80],
     ),
     "a foreign Service port": (

@@ -137,8 +137,11 @@ def test_a_spec_of_a_newer_schema_is_told_of(control_plane: ControlPlane, namesp
     change = json.dumps({"spec": {"revisionHistoryLimit": 99}})
     try:
         eventually(
-            lambda: "patched" in control_plane.kubectl(
-                "-n", namespace, "patch", "mdep", "iris", "--type=merge", "-p", change, check=False
+            lambda: (
+                "patched"
+                in control_plane.kubectl(
+                    "-n", namespace, "patch", "mdep", "iris", "--type=merge", "-p", change, check=False
+                )
             ),
             seconds=15,
         )

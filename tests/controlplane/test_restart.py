@@ -42,9 +42,7 @@ def test_what_happened_meanwhile_is_made_good(control_plane: ControlPlane, names
         assert "Traceback" not in replica.logs()
 
 
-def test_a_new_default_image_restarts_no_model(
-    control_plane: ControlPlane, namespace: str, account: Account
-) -> None:
+def test_a_new_default_image_restarts_no_model(control_plane: ControlPlane, namespace: str, account: Account) -> None:
     """An operator with another serving image goes on with the image of the served revision, also for an update."""
     with running(account.kubeconfig, namespace=account.namespace, servingImage="serving:1"):
         first = target(control_plane, namespace)
@@ -57,7 +55,10 @@ def test_a_new_default_image_restarts_no_model(
         control_plane.apply(model("other"), namespace=namespace)
         other = control_plane.eventually("deployment", "other", lambda _: True, namespace=namespace)
         control_plane.eventually(
-            "mdep", "iris", lambda _: replica.metric('workqueue_depth{name="modeldeployment"}') == 0, namespace=namespace
+            "mdep",
+            "iris",
+            lambda _: replica.metric('workqueue_depth{name="modeldeployment"}') == 0,
+            namespace=namespace,
         )
         after = control_plane.get("deployment", "iris", namespace)
         second = target(control_plane, namespace, runtime={"env": [{"name": "A", "value": "1"}]})

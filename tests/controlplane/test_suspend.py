@@ -1,4 +1,4 @@
-"""Suspended models: their objects are the person's to touch, the status goes on, and nothing is lost on the way back."""
+"""Suspended models: their objects are the person's to touch, the status goes on, nothing is lost on the way back."""
 
 import json
 from typing import Any
@@ -52,7 +52,9 @@ def test_a_suspended_model_is_left_as_it_is(
     control_plane.apply(go, namespace=namespace)
     control_plane.eventually("deployment", "iris", lambda obj: image(obj) != "mine:1", namespace=namespace)
     control_plane.eventually("service", "iris", lambda _: True, namespace=namespace)
-    control_plane.eventually("mdep", "iris", lambda obj: "Suspended" not in json.dumps(obj["status"]), namespace=namespace)
+    control_plane.eventually(
+        "mdep", "iris", lambda obj: "Suspended" not in json.dumps(obj["status"]), namespace=namespace
+    )
 
 
 def test_a_change_of_the_spec_waits(control_plane: ControlPlane, namespace: str) -> None:

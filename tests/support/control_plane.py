@@ -23,7 +23,7 @@ class ControlPlane:
     kubeconfig: Path
     audit_log: Path | None = None
 
-    def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002
+    def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> str:
         """Run kubectl; returns what it printed, and raises with what it complained of."""
         ran = subprocess.run(
             [tool("kubectl"), "--kubeconfig", self.kubeconfig, *arguments],
@@ -39,7 +39,9 @@ class ControlPlane:
 
     def get(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any] | None:
         """An object as the API server has it, or None."""
-        text = self.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found", "--show-managed-fields")
+        text = self.kubectl(
+            "-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found", "--show-managed-fields"
+        )
         return json.loads(text) if text.strip() else None
 
     def names(self, kind: str, namespace: str = "default", labels: str = "") -> list[str]:

@@ -12,8 +12,8 @@ INFRA = ROOT / "tests" / "cluster" / "infra"
 
 @cache
 def tool(name: str) -> Path:
-    """The path of kube, kubectl, helm or kind; built from source where the machine has none (minutes, once)."""
-    subprocess.run([INFRA / "tools.sh", name], check=True)
+    """The path of kube, kubectl, helm, kind or versitygw; built from source where there is none (minutes, once)."""
+    subprocess.run([INFRA / "servers.sh"] if name == "versitygw" else [INFRA / "tools.sh", name], check=True)
     folder = subprocess.run([INFRA / "tools.sh", "--bin"], check=True, capture_output=True, text=True).stdout.strip()
     return Path(folder) / name
 

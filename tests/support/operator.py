@@ -76,8 +76,10 @@ def operator(
         port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "modelmoor_operator", "run", "--settings", config, "--kubeconfig", kubeconfig]
-                + ["--health-port", str(port), "--namespace", namespace],
+                [
+                    *(sys.executable, "-m", "modelmoor_operator", "run", "--settings", config),
+                    *("--kubeconfig", kubeconfig, "--health-port", str(port), "--namespace", namespace),
+                ],
                 stderr=output,
                 stdout=output,
                 env=environment(),

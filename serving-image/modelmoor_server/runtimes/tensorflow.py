@@ -1,5 +1,6 @@
 """TensorFlow SavedModel folders, by their signature `serving_default`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +44,7 @@ def load(found: Inspection, policy: Policy) -> "SavedModel":
     except Exception as error:  # noqa: BLE001 - TensorFlow raises a dozen types; all of them end the load
         raise _told(error, found, bool(warnings)) from None
     call = _signature(program)
-    given, made = call.structured_input_signature[1], call.structured_outputs
+    given, made = _ordered(call.structured_input_signature[1]), _ordered(call.structured_outputs)
     inputs, outputs = _fields(given, "input", binary=True), _fields(made, "output", binary=False)
     text = len(inputs) == 1 and inputs[0].datatype is Datatype.BYTES and inputs[0].shape in ((-1,), (-1, 1))
     model = SavedModel(
@@ -101,6 +102,15 @@ def _signature(program: Any) -> Any:
         f"The SavedModel has {len(names)} signatures, and none is called {SIGNATURE}.",
         f"Export the model with a signature {SIGNATURE}: model.export(path) of Keras makes one.",
     )
+
+
+def _ordered(specs: Mapping[str, Any]) -> dict[str, Any]:
+    """By name, numbers inside it by value: the file is a map, which each process reads in another order."""
+
+    def natural(name: str) -> list[Any]:
+        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+    return {name: specs[name] for name in sorted(specs, key=natural)}
 
 
 def _fields(specs: Mapping[str, Any], fallback: str, binary: bool) -> tuple[Field, ...]:

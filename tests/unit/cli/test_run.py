@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
+pytestmark = pytest.mark.slow
+
 MOOR = [sys.executable, "-c", "import sys; from modelmoor_operator.cli import main; sys.exit(main())"]
 MANIFEST = """
 apiVersion: modelmoor.dev/v1alpha1

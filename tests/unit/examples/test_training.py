@@ -13,6 +13,8 @@ import joblib
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SCORES = {"iris": 0.93, "diabetes": 0.3, "rents": 0.95, "digits": 0.97}
 """Least accuracy or R2 on held-out rows. Ten measurements tell little of diabetes: its R2 is 0.36 everywhere."""

@@ -12,6 +12,8 @@ import pytest
 
 from unit.serving.process import by_hand, started
 
+pytestmark = pytest.mark.slow
+
 ROW = {"instances": [[0.1, 0.2, 0.3, 0.4]]}
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from unit.serving.process import Started, by_hand, started
 
+pytestmark = pytest.mark.slow
+
 ROW = json.dumps({"instances": [[0.1, 0.2, 0.3, 0.4]]}).encode()
 PREDICT = "/v1/models/iris:predict"
 SLOW = "/v1/models/slow:predict"

@@ -14,6 +14,8 @@ import pytest
 
 from unit.serving.process import Started, by_hand, started
 
+pytestmark = pytest.mark.slow
+
 SLOW = "/v1/models/slow:predict"
 NOTHING = {"predictions": [pytest.approx(0.0)]}
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from support.machine import tool
+
 
 @dataclass
 class Web:
@@ -143,10 +145,7 @@ class S3:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """versitygw over a folder, with a bucket `models`."""
-    cache = Path(os.environ.get("MODELMOOR_CACHE", "~/.cache/modelmoor")).expanduser()
-    program = shutil.which("versitygw") or shutil.which(str(cache / "bin" / "versitygw"))
-    if program is None:
-        pytest.skip("versitygw, an S3 server, is neither in PATH nor in the cache (${MODELMOOR_CACHE}/bin)")
+    program = tool("versitygw")
     root = tmp_path_factory.mktemp("s3")
     (root / "data" / "models").mkdir(parents=True)
     (root / "meta").mkdir()

@@ -9,6 +9,8 @@ import pytest
 from modelmoor_server.errors import ModelError, Reason
 from modelmoor_server.stores import open_store
 
+pytestmark = pytest.mark.slow
+
 
 def contents(uri: str, credentials: dict[str, str]) -> dict[str, bytes]:
     store = open_store(uri, credentials)

@@ -44,9 +44,9 @@ def set_dtype(target: np.dtype[Any], state: Any) -> None:
     if type(size) is not int or not end <= size <= 4096 or size != target.itemsize:
         raise NotListedError("it holds a record dtype that is not on the list")
     formats, offsets = [part for part, _ in parts], [offset for _, offset in parts]
-    description = {"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size}
+    description: Any = {"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size}
     honest = np.dtype(description, align=alignment != 1)
-    target.__setstate__(honest.__reduce__()[2])
+    target.__setstate__(honest.__reduce__()[2])  # type: ignore[attr-defined]  # NumPy's types leave it out
 
 
 def checked_shape(shape: Any, itemsize: int, size: int) -> tuple[int, ...]:
@@ -78,7 +78,9 @@ def set_array(target: np.ndarray, state: Any) -> None:
         if not isinstance(data, (bytes, bytearray)):
             raise NotListedError("it holds an array without its bytes")
         checked_shape(shape, kind.itemsize, len(data))
-    target.__setstate__((1, shape, kind, bool(fortran), data if isinstance(data, list) else bytes(data)))
+    held: Any = data if isinstance(data, list) else bytes(data)
+    whole: Any = (1, shape, kind, bool(fortran), held)
+    target.__setstate__(whole)
 
 
 def from_buffer(data: Any, kind: Any, shape: Any, order: Any, axis: Any = None) -> np.ndarray:

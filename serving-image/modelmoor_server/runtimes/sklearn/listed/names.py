@@ -89,7 +89,11 @@ _RANDOM = {
 class Class:
     """A class whose objects the reader may make, empty."""
 
-    type: type
+    type: Any  # a class; mypy takes `type[...]` here for the field of that name
+
+    def blank(self) -> Any:
+        """A new object, before its state is set."""
+        return self.type.__new__(self.type)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +168,7 @@ def _set(items: Any) -> set[Any]:
 def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
     if not isinstance(kind, Class) or base is not object or state is not None:
         raise NotListedError("it makes an object in a way that is not on the list")
-    return kind.type.__new__(kind.type)
+    return kind.blank()
 
 
 def _loss(kind: type) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ are refused.
 import copy
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,10 +28,13 @@ def _refuse(what: str) -> Callable[["Reader"], None]:
     return refuse
 
 
-class Reader(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class Reader(pickle._Unpickler):
     """Reads one pickle; arrays of objects inside a joblib file are pickles of their own, read by another Reader."""
 
-    dispatch = copy.copy(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = copy.copy(pickle._Unpickler.dispatch)
+    stack: list[Any]  # these three are the standard reader's own; its types do not tell
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
 
     def __init__(self, stream: Stream, depth: int = 0) -> None:
         super().__init__(stream)
@@ -63,7 +66,7 @@ class Reader(pickle._Unpickler):  # type: ignore[name-defined,misc]
     def _new(self, kind: Any, arguments: Any, named: Any) -> Any:
         if not isinstance(kind, names.Class) or arguments != () or named != {}:
             raise NotListedError("it makes an object in a way that is not on the list")
-        made = kind.type.__new__(kind.type)
+        made = kind.blank()
         self._owned[id(made)] = made
         return made
 

@@ -1,4 +1,4 @@
-"""Decision trees out of a pickle: compiled code follows their indices without looking, so each one is looked at here."""
+"""Decision trees out of a pickle: compiled code follows their indices blindly, so each one is looked at here."""
 
 from typing import Any
 
