@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 MANAGED_BY = "app.kubernetes.io/managed-by=modelmoor"
 
-_CHILD_VERBS = ("get", "list", "watch", "create", "patch", "update", "delete")
+_CHILD_VERBS = ("get", "list", "watch", "create", "patch", "delete")
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ MODEL_DEPLOYMENT = Kind(
     "ModelDeployment",
     ("get", "list", "watch"),
     # `finalizers` is asked for by OwnerReferencesPermissionEnforcement when a child blocks the owner's deletion
-    (("status", ("get", "patch")), ("finalizers", ("update",))),
+    (("status", ("patch",)), ("finalizers", ("update",))),
 )
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment", _CHILD_VERBS)
 SERVICE = Kind("", "v1", "services", "Service", _CHILD_VERBS)
 AUTOSCALER = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", _CHILD_VERBS)
 DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", _CHILD_VERBS)
 REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision", _CHILD_VERBS)
-POD = Kind("", "v1", "pods", "Pod", ("get", "list"))
-CORE_EVENT = Kind("", "v1", "events", "Event", ("get", "list"))
-EVENT = Kind("events.k8s.io", "v1", "events", "Event", ("create", "patch"))
-LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease", ("get", "list", "watch", "create", "update"))
+POD = Kind("", "v1", "pods", "Pod", ("list",))
+CORE_EVENT = Kind("", "v1", "events", "Event", ("list",))
+EVENT = Kind("events.k8s.io", "v1", "events", "Event", ("create",))
+LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease", ("get", "watch", "create", "update"))
 
 CHILD_KINDS = (DEPLOYMENT, SERVICE, AUTOSCALER, DISRUPTION_BUDGET, REVISION)
 WATCHED_KINDS = (MODEL_DEPLOYMENT, *CHILD_KINDS)

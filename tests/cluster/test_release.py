@@ -71,13 +71,13 @@ def test_another_operator_with_other_defaults_restarts_no_model(cluster: Cluster
 
 
 def test_one_of_two_replicas_leads(cluster: Cluster) -> None:
-    """Two operator pods are ready in a `restricted` namespace's terms, and one Lease names one of them."""
-    pods = cluster.names("pods", SYSTEM, "app.kubernetes.io/component=operator")
+    """There are two operator pods once those of an earlier install are gone, and one Lease names one of them."""
+    eventually(lambda: len(cluster.operator_pods()) == 2, seconds=60, why=lambda: f"{cluster.operator_pods()}")
     (lease,) = cluster.names("leases", SYSTEM)
 
     holder = cluster.kubectl("-n", SYSTEM, "get", "lease", lease, "-o", "jsonpath={.spec.holderIdentity}")
 
-    assert len(pods) == 2
+    pods = cluster.names("pods", SYSTEM, "app.kubernetes.io/component=operator")
     assert any(holder.startswith(pod) for pod in pods), holder
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,9 @@ import yaml
 
 from modelmoor_operator import settings
 from modelmoor_operator.api import crd
-from support.machine import ROOT, tool
+from support.helm import CHART, Object, helm, objects, render
+from support.machine import ROOT
 
-CHART = ROOT / "charts/modelmoor"
 CRD_CHART = ROOT / crd.CRD_CHART
 SETTINGS_KEYS = [
     "servingImage",
@@ -30,25 +29,6 @@ SETTINGS_KEYS = [
     "apiQPS",
     "apiBurst",
 ]
-
-Object = dict[str, Any]
-
-
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run helm and keep what it says."""
-    return subprocess.run([tool("helm"), *arguments], capture_output=True, text=True, check=False, timeout=60)
-
-
-def render(*options: str, chart: Path = CHART, release: str = "modelmoor") -> str:
-    """What the chart renders, without a cluster; a helm built from source knows no Kubernetes version of its own."""
-    done = helm("template", release, str(chart), "-n", "modelmoor-system", "--kube-version", "1.30.0", *options)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def objects(*options: str, **where: Any) -> list[Object]:
-    """The rendered objects."""
-    return [document for document in yaml.safe_load_all(render(*options, **where)) if document]
 
 
 def only(kind: str, found: list[Object], suffix: str = "") -> Object:

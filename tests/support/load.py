@@ -120,9 +120,17 @@ def python_pod(
 
 
 CALL = """
-import sys, urllib.request
+import sys, time, urllib.error, urllib.request
 request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read() or None, {"Content-Type": "application/json"})
-sys.stdout.write(urllib.request.urlopen(request, timeout=60).read().decode())
+refused_until = time.monotonic() + 5  # kube-proxy learns of a new Service's first pod a moment after everybody else
+while True:
+    try:
+        sys.stdout.write(urllib.request.urlopen(request, timeout=60).read().decode())
+        break
+    except urllib.error.URLError as error:
+        if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > refused_until:
+            raise
+        time.sleep(0.1)
 """
 
 

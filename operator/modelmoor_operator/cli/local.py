@@ -43,7 +43,8 @@ def environments(template: Body, places: Places, beside: Manifests) -> tuple[dic
     spec = template["spec"]
     fetch = _variables(_container(spec["initContainers"], "fetch"), beside)
     serve = _variables(_container(spec["containers"], "model"), beside)
-    return _fetched(fetch, spec, places), _moved(serve, places) | {"MODELMOOR_HTTP_PORT": str(places.port)}
+    model = serve["MODELMOOR_MODEL_NAME"]
+    return _fetched(model, fetch, spec, places), _moved(serve, places) | {"MODELMOOR_HTTP_PORT": str(places.port)}
 
 
 def secret_files(template: Body, beside: Manifests) -> dict[str, bytes] | None:
@@ -61,7 +62,7 @@ def secret_files(template: Body, beside: Manifests) -> dict[str, bytes] | None:
         raise CommandError(f"Secret {name}: data must be base64; plain text belongs into stringData") from error
 
 
-def _fetched(told: dict[str, str], spec: Body, places: Places) -> dict[str, str]:
+def _fetched(model: str, told: dict[str, str], spec: Body, places: Places) -> dict[str, str]:
     moved = _moved(told, places)
     if places.uri is not None:
         # the store of the manifest is not asked, so neither its keys nor its claim is needed
@@ -72,7 +73,6 @@ def _fetched(told: dict[str, str], spec: Body, places: Places) -> dict[str, str]
         claim = next(v["persistentVolumeClaim"]["claimName"] for v in spec["volumes"] if v["name"] == "pvc")
         folder = (places.claims or {}).get(claim)
         if folder is None:
-            model = told["MODELMOOR_MODEL_NAME"]
             raise CommandError(
                 f"claim {claim} is in the cluster, not here: give a folder in its place with --claim {claim}=FOLDER,"
                 f" or the model itself with --set-uri {model}=PATH"

@@ -24,7 +24,6 @@ def fetch_environment(md: ModelDeployment) -> dict[str, str]:
     """What the init container `fetch` is told. Secrets are files, never here."""
     model = md.spec.model
     told: dict[str, str | None] = {
-        "MODELMOOR_MODEL_NAME": md.metadata.name,
         "MODELMOOR_MODEL_URI": model.uri,
         "MODELMOOR_MODEL_DIGEST": model.digest,
         "MODELMOOR_MODEL_FORMAT": model.format,
