@@ -73,7 +73,7 @@ class Cluster:
 
 def up(console: Console, name: str = NAME) -> Cluster:
     """The cluster, made, mended or found; raises NoCluster with what is missing, DemoError where it breaks."""
-    console.step("A Kubernetes cluster (the first time everything is built from source: about half an hour)")
+    console.step("A Kubernetes cluster (the first time everything is built from source: about a quarter of an hour)")
     _infra(console, "up.sh", name)
     return found(name)
 

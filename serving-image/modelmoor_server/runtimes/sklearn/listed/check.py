@@ -18,6 +18,18 @@ from modelmoor_server.runtimes.sklearn.listed import names, trees
 from modelmoor_server.runtimes.sklearn.listed.stream import NotListedError
 
 MAX_OBJECTS = 10_000_000
+_LEARNED: dict[type, str] = {
+    BaseDecisionTree: "tree_",
+    BaseForest: "estimators_",
+    IsolationForest: "estimators_",
+    BaseHistGradientBoosting: "_predictors",
+    KMeans: "cluster_centers_",
+    MiniBatchKMeans: "cluster_centers_",
+    CountVectorizer: "vocabulary_",
+    DictVectorizer: "vocabulary_",
+    OneHotEncoder: "categories_",
+}
+"""Without this attribute a predict of the kind ends in a Python exception, before any compiled code."""
 
 
 def check(model: Any) -> None:
@@ -25,6 +37,11 @@ def check(model: Any) -> None:
     for part in _parts(model):
         if isinstance(part, (names.Class, names.Builder)):
             raise NotListedError("it keeps a name that may only be called")
+        if isinstance(part, (CountVectorizer, HashingVectorizer)) and part.input != "content":
+            raise NotListedError("its vectorizer reads files by name")
+        learned = next((name for kind, name in _LEARNED.items() if isinstance(part, kind)), None)
+        if learned is None or not hasattr(part, learned):
+            continue  # a template inside an ensemble or a composition: it learned nothing, and predicts nothing
         if isinstance(part, BaseDecisionTree):
             _require(part.tree_.n_features == part.n_features_in_)
             _require(part.tree_.n_outputs == part.n_outputs_)
@@ -43,11 +60,8 @@ def check(model: Any) -> None:
             centers = part.cluster_centers_
             _require(isinstance(centers, np.ndarray) and centers.dtype in (np.float32, np.float64))
             _require(centers.ndim == 2 and centers.shape[1] == part.n_features_in_ and centers.flags.c_contiguous)
-        elif isinstance(part, (CountVectorizer, HashingVectorizer)):
-            if part.input != "content":
-                raise NotListedError("its vectorizer reads files by name")
-            if isinstance(part, CountVectorizer):
-                _vocabulary(part.vocabulary_)
+        elif isinstance(part, CountVectorizer):
+            _vocabulary(part.vocabulary_)
         elif isinstance(part, DictVectorizer):
             _vocabulary(part.vocabulary_)
             _require(len(part.vocabulary_) == len(part.feature_names_))
