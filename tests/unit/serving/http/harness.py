@@ -100,6 +100,10 @@ class Running:
             pass
         return value
 
+    def take_slow(self) -> Slow | None:
+        """The newest request that waits for the test, once. Never the list itself: the loop fills it meanwhile."""
+        return self.slow.pop() if self.slow else None
+
     def exchange(self, raw: bytes, *, byte_by_byte: bool = False) -> list["Answer"]:
         """Send `raw` and read until the server closes."""
         with self.connect() as sock:

@@ -58,7 +58,7 @@ def test_pipelined_answers_keep_their_order(server: Running) -> None:
     """A request behind one that takes long waits for it: answers come in the order of the requests."""
     with server.connect() as sock:
         sock.sendall(SLOW + GET + LAST)
-        slow = server.wait(lambda: server.slow and server.slow.pop())
+        slow = server.wait(server.take_slow)
         server.call(lambda: slow.respond(Response(200, b'"slow"')))
         found = answers(read_all(sock))
 
@@ -78,7 +78,7 @@ def test_reading_stops_behind_a_slow_request(server: Running) -> None:
     """A caller that pipelines behind a slow request is slowed by TCP; nothing is lost when it goes on."""
     with server.connect() as sock:
         sock.sendall(SLOW)
-        slow = server.wait(lambda: server.slow and server.slow.pop())
+        slow = server.wait(server.take_slow)
         post = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000
         sock.settimeout(0.5)
         sent = 0
@@ -143,7 +143,7 @@ def test_left_caller_cancels_what_waits(server: Running, abortive: bool) -> None
     """Work whose caller has left is cancelled, and its late answer hurts nobody."""
     with server.connect() as sock:
         sock.sendall(SLOW)
-        slow = server.wait(lambda: server.slow and server.slow.pop())
+        slow = server.wait(server.take_slow)
         if abortive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 

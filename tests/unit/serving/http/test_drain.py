@@ -49,7 +49,7 @@ def test_work_in_flight_is_finished() -> None:
     """A request that is in work when the drain begins is answered."""
     with running(LIMITS) as server, server.connect() as sock:
         sock.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-        slow = server.wait(lambda: server.slow and server.slow.pop())
+        slow = server.wait(server.take_slow)
         drained = _drain(server)
         server.wait(lambda: server.server.draining)
         server.call(lambda: slow.respond(Response(200, b"{}")))
