@@ -53,6 +53,28 @@ test-controlplane: venv  ## the tests on a real API server without nodes
 test-cluster: venv  ## the tests on the kind cluster
 	$(PYTEST) --timeout 900 tests/cluster
 
+##@ Longer than a test run
+.PHONY: test-versions chaos drain test-keda
+VERSION_TESTS := $(patsubst %,tests/controlplane/test_%.py,schema versions children drift replicas lifecycle rollout refusals rights)
+test-versions: venv  ## CRD, golden objects and server-side apply on the oldest and the newest Kubernetes (builds each once)
+	set -e; for minor in $$($(INFRA)/program.sh kubernetes); do \
+	  echo "Kubernetes $$minor"; MODELMOOR_KUBERNETES=$$minor $(PYTEST) --timeout 300 $(VERSION_TESTS); done
+
+test-keda: venv  ## autoscaling by a real KEDA, on a control plane without nodes (builds KEDA once, ten minutes)
+	$(PYTEST) --timeout 300 tests/keda
+
+chaos: venv  ## faults before a real API server, each compared with the end without (50 minutes; CHAOS=--help, CHAOS="--seed 7")
+	PYTHONPATH=tests $(PY) -m chaos $(CHAOS)
+
+drain: venv  ## a node is drained under load, on a cluster of two nodes that is made for it and deleted (10 minutes)
+	trap '$(INFRA)/down.sh modelmoor-drain' EXIT; timeout 1500 $(PYTEST) --timeout 900 -rA tests/drain
+
+##@ Figures
+.PHONY: scale
+scale: venv  ## 1,000 models at once and 10,000 at rest, without nodes: figures beside their goals (SCALE=--help)
+	@mkdir -p build
+	$(PY) tests/perf/scale.py $(SCALE)
+
 ##@ The cluster
 .PHONY: cluster images clean-cluster
 cluster:  ## the kind cluster, made or mended

@@ -19,22 +19,22 @@ import uvloop
 from modelmoor_operator import handlers, logs
 from modelmoor_operator.cache import Cache
 from modelmoor_operator.cluster import Cluster, connect
-from modelmoor_operator.errors import Fenced, OperatorError, Refused
+from modelmoor_operator.errors import Fenced, OperatorError
 from modelmoor_operator.fence import Fence
 from modelmoor_operator.health import Health
-from modelmoor_operator.kinds import ALL_KINDS, LEASE
 from modelmoor_operator.leader import Elector
 from modelmoor_operator.queue import BACKGROUND, WorkQueue
 from modelmoor_operator.reconcile import Reconciler
 from modelmoor_operator.report import Reporter
 from modelmoor_operator.resync import Resyncer
+from modelmoor_operator.rights import LEASE_NAME, await_rights
+from modelmoor_operator.rivals import Rivals
+from modelmoor_operator.served import Served, discover, until_changed
 from modelmoor_operator.settings import Settings, SettingsError, load
 from modelmoor_operator.throttle import TokenBucket
 from modelmoor_operator.worker import Workers
 
 log = logging.getLogger("modelmoor_operator")
-
-_LEASE_NAME = "modelmoor-operator"
 
 
 def main() -> None:
@@ -76,23 +76,9 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     configuration = await connect(arguments.kubeconfig)
     configuration.connection_pool_maxsize = 20
     cluster = Cluster(configuration, fence, TokenBucket(settings.api_qps, settings.api_burst, time.monotonic))
-    cache, queue = Cache(), WorkQueue(time.monotonic)
-    resyncer = Resyncer(
-        cluster, cache, queue.add, namespaces=settings.watch_namespaces, seconds=settings.resync_seconds
-    )
-    identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    now = lambda: datetime.now(UTC)  # noqa: E731 - a clock is an argument everywhere else
-    reporter = Reporter(cluster, cache, identity, now)
-    workers = Workers(queue, Reconciler(cluster, cache, settings, reporter, now), count=settings.workers)
-
-    def lead() -> None:
-        for key in cache.models():
-            queue.add(key, BACKGROUND)
-        workers.start()
-
-    elector = Elector(cluster, fence, namespace=arguments.namespace, name=_LEASE_NAME, identity=identity, started=lead)
-    problem = "the rights of this account were not checked yet"
-    health = Health(lambda: problem or ("" if resyncer.synced else "not every kind was listed yet"))
+    start = _Start()
+    rivals = None if settings.watch_namespaces else Rivals(cluster, namespace=arguments.namespace)
+    health = Health(start.problem)
     await health.start(arguments.health_port)
     stop = asyncio.Event()
 
@@ -104,22 +90,46 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     listen()
     stopping = asyncio.create_task(stop.wait())
     try:
-        checking = asyncio.create_task(_check_rights(cluster, settings, arguments.namespace))
+        checking = asyncio.create_task(_check(cluster, settings, arguments.namespace, rivals, start))
         await asyncio.wait([checking, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             checking.cancel()
             return 0
-        problem = ""
+        served = checking.result()
+        cache, queue = Cache(), WorkQueue(time.monotonic)
+        resyncer = Resyncer(
+            cluster,
+            cache,
+            queue.add,
+            kinds=served.watched,
+            namespaces=settings.watch_namespaces,
+            seconds=settings.resync_seconds,
+        )
+        identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        now = lambda: datetime.now(UTC)  # noqa: E731 - a clock is an argument everywhere else
+        reporter = Reporter(cluster, cache, identity, now)
+        reconciler = Reconciler(cluster, cache, settings, reporter, now, served=served)
+        workers = Workers(queue, reconciler, count=settings.workers)
+
+        def lead() -> None:
+            for key in cache.models():
+                queue.add(key, BACKGROUND)
+            workers.start()
+
+        elector = Elector(
+            cluster, fence, namespace=arguments.namespace, name=LEASE_NAME, identity=identity, started=lead
+        )
+        start.proceed(resyncer)
+        registry = handlers.registry(cache, queue, resyncer, configuration, served.children)
         parts = [
-            asyncio.create_task(
-                handlers.reflect(
-                    handlers.registry(cache, queue, resyncer, configuration), settings.watch_namespaces, listen
-                ),
-                name="kopf",
-            ),
+            asyncio.create_task(handlers.reflect(registry, settings.watch_namespaces, listen), name="kopf"),
             asyncio.create_task(resyncer.run(), name="resync"),
             asyncio.create_task(_elect(elector, resyncer), name="elector"),
+            asyncio.create_task(until_changed(cluster, served, seconds=settings.resync_seconds), name="discovery"),
         ]
+        if rivals:
+            watching = rivals.until_older(lambda: elector.leading, seconds=settings.resync_seconds)
+            parts.append(asyncio.create_task(watching, name="rivals"))
         done, _ = await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
         code = _verdict(done, stop)
         await workers.stop()
@@ -133,6 +143,42 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
     finally:
         await health.stop()
         await cluster.close()
+
+
+class _Start:
+    """Why this replica is not ready yet: the checks first, then the first lists."""
+
+    def __init__(self) -> None:
+        self._problem = "the rights of this account were not checked yet"
+        self._resyncer: Resyncer | None = None
+
+    def tell(self, problem: str) -> None:
+        self._problem = problem
+
+    def proceed(self, resyncer: Resyncer) -> None:
+        self._resyncer = resyncer
+
+    def problem(self) -> str:
+        if self._resyncer is None:
+            return self._problem
+        return "" if self._resyncer.synced else "not every kind was listed yet"
+
+
+async def _check(
+    cluster: Cluster, settings: Settings, own_namespace: str, rivals: Rivals | None, start: _Start
+) -> Served:
+    """What the cluster serves; waits until this account may do what that asks for, and nobody else does it."""
+    while True:
+        try:
+            served = await discover(cluster)
+            break
+        except OperatorError as error:
+            log.warning("the served kinds cannot be asked for", extra={"error": str(error)})
+            await asyncio.sleep(2)
+    await await_rights(cluster, served.all, settings.watch_namespaces, own_namespace)
+    if rivals:
+        await rivals.await_none(start.tell)
+    return served
 
 
 async def _elect(elector: Elector, resyncer: Resyncer) -> None:
@@ -151,38 +197,6 @@ def _verdict(done: Iterable[asyncio.Task[Any]], stop: asyncio.Event) -> int:
     if not stop.is_set():
         log.info("a part of the operator ended", extra={"parts": [task.get_name() for task in done]})
     return 0
-
-
-async def _check_rights(cluster: Cluster, settings: Settings, own_namespace: str) -> None:
-    """Ask the API server for every right that is needed, and wait until all are there: a missing rule is named."""
-    while True:
-        try:
-            missing = await _missing_rights(cluster, settings, own_namespace)
-        except Refused as error:
-            missing = [f"to ask for its own rights ({error.message})"]
-        except OperatorError as error:
-            log.warning("the API server cannot be asked", extra={"error": str(error)})
-            await asyncio.sleep(2)
-            continue
-        if not missing:
-            return
-        log.error("this account lacks rights; the chart's rules give them", extra={"missing": missing})
-        await asyncio.sleep(10)
-
-
-async def _missing_rights(cluster: Cluster, settings: Settings, own_namespace: str) -> list[str]:
-    missing = []
-    for kind in ALL_KINDS:
-        namespaces: list[str | None] = [own_namespace] if kind is LEASE else [*settings.watch_namespaces] or [None]
-        for namespace in namespaces:
-            for subresource, verbs in (("", kind.verbs), *kind.subresources):
-                for verb in verbs:
-                    # the chart gives rights to one Lease alone; a name cannot limit create
-                    name = _LEASE_NAME if kind is LEASE and verb != "create" else ""
-                    if not await cluster.may(kind, verb, namespace, subresource, name=name):
-                        what = f"{kind.plural}.{kind.group or 'core'}" + (f"/{subresource}" if subresource else "")
-                        missing.append(f"{verb} {what}" + (f" in namespace {namespace}" if namespace else ""))
-    return missing
 
 
 if __name__ == "__main__":

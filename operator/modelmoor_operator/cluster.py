@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -13,16 +15,20 @@ from kubernetes.aio.client.exceptions import ApiException
 from modelmoor_operator.errors import Conflict, Invalid, Refused, Unreachable
 from modelmoor_operator.fence import Fence
 from modelmoor_operator.kinds import LEASE, Kind
-from modelmoor_operator.metrics import REST_REQUESTS
+from modelmoor_operator.metrics import REST_REQUESTS, REST_SECONDS
 from modelmoor_operator.throttle import TokenBucket
 
 Body = dict[str, Any]
+Bodies = list[Body]
+log = logging.getLogger(__name__)
 
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _UNFENCED = "/selfsubjectaccessreviews"
 _LEASES = LEASE.root
 _PAGE = 500
 _REQUEST_TIMEOUT = 30.0
+_LONGEST_PAUSE = 10.0
+"""Seconds that a pass waits where the API server asks for a pause; for longer ones the key comes back."""
 
 
 async def connect(kubeconfig: str | None = None) -> client.Configuration:
@@ -47,10 +53,13 @@ class Cluster:
                     fence.check()
                 return await super().send(conn)
 
-        settings.client_session_kwargs = {"request_class": FencedRequest}
+        # aiohttp would look for proxies and a netrc file anew at each request, in a thread
+        settings.client_session_kwargs = {"request_class": FencedRequest, "trust_env": False}
+        settings.proxy = settings.proxy or _proxy(settings.host)
         self.configuration = settings
         self._api = client.ApiClient(settings)
         self._bucket = bucket
+        self._host = urlsplit(settings.host).netloc
 
     async def close(self) -> None:
         await self._api.close()
@@ -64,20 +73,22 @@ class Cluster:
                 return None
             raise
 
-    async def list(
+    async def list(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> list[Body]:
+        """Every object of a kind."""
+        return [item async for page in self.pages(kind, namespace, labels=labels, fields=fields) for item in page]
+
+    async def pages(
         self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "", metadata_only: bool = False
-    ) -> list[Body]:
+    ) -> AsyncIterator[Bodies]:
         """Every object of a kind, page by page; `metadata_only` spares the API server and the wire the rest."""
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
-        found: list[Body] = []
+        accept = _METADATA_LIST if metadata_only else None
         while True:
-            page = await self._json(
-                "GET", kind.path(namespace), query=query, accept=_METADATA_LIST if metadata_only else None
-            )
-            found.extend(page.get("items") or [])
+            page = await self._json("GET", kind.path(namespace), query=query, accept=accept)
+            yield page.get("items") or []
             token = page["metadata"].get("continue")
             if not token:
-                return found
+                return
             query["continue"] = token
 
     async def apply(
@@ -114,14 +125,19 @@ class Cluster:
             content_type="application/merge-patch+json",
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
-        """Delete the very object that was seen (by uid), its own children in the background; gone is fine."""
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> Body | None:
+        """Delete the very object that was seen (by uid), its own children in the background; gone is fine.
+
+        Returns the object where a finalizer keeps it: it goes when whoever put that there has done its work.
+        """
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
-            await self._json("DELETE", kind.path(namespace, name), body=body)
+            left = await self._json("DELETE", kind.path(namespace, name), body=body)
         except Refused as error:
             if error.status != 404:
                 raise
+            return None
+        return left if "deletionTimestamp" in (left.get("metadata") or {}) else None
 
     async def may(self, kind: Kind, verb: str, namespace: str | None, subresource: str = "", *, name: str = "") -> bool:
         """Whether this account may do `verb`, as the API server itself answers; `name` for a rule on one object."""
@@ -136,6 +152,16 @@ class Cluster:
             },
         )
         return bool(review["status"]["allowed"])
+
+    async def resources(self, root: str) -> frozenset[str]:
+        """The plurals that are served below a group and version, such as `/apis/keda.sh/v1alpha1`; none is no error."""
+        try:
+            found = await self._json("GET", root)
+        except Refused as error:
+            if error.status == 404:
+                return frozenset()
+            raise
+        return frozenset(str(item["name"]) for item in found.get("resources") or ())
 
     async def watch(self, kind: Kind, namespace: str, name: str, *, seconds: float) -> AsyncIterator[Body]:
         """Events of one object, the present state first, for at most `seconds`."""
@@ -157,20 +183,34 @@ class Cluster:
         content_type: str = "application/json",
         accept: str | None = None,
     ) -> Body:
-        if method != "GET" and _LEASES not in path:
-            await self._bucket.take()
-        try:
-            async with asyncio.timeout(_REQUEST_TIMEOUT):
-                response = await self._send(
-                    method, path, query=query, body=body, content_type=content_type, accept=accept
-                )
-                content = await response.read()
-        except TimeoutError as error:
-            raise Unreachable(f"the API server did not answer {method} {path} within {_REQUEST_TIMEOUT:g} s") from error
-        except aiohttp.ClientError as error:
-            raise Unreachable(f"the API server cut {method} {path} short ({type(error).__name__})") from error
-        if response.status >= 400:
-            raise await _refusal(method, response)
+        """One request and its answer. A 429 that names a time is tried once more after that time."""
+        metered = method != "GET" and _LEASES not in path
+        for last in (False, True):
+            if metered:
+                await self._bucket.take()
+            try:
+                async with asyncio.timeout(_REQUEST_TIMEOUT):
+                    response = await self._send(
+                        method, path, query=query, body=body, content_type=content_type, accept=accept
+                    )
+                    content = await response.read()
+            except TimeoutError as error:
+                text = f"the API server did not answer {method} {path} within {_REQUEST_TIMEOUT:g} s"
+                raise Unreachable(text) from error
+            except aiohttp.ClientError as error:
+                raise Unreachable(f"the API server cut {method} {path} short ({type(error).__name__})") from error
+            if response.status < 400:
+                break
+            refused = await _refusal(method, response)
+            pause = refused.retry_after
+            if refused.status != 429 or pause is None:
+                raise refused
+            self._bucket.hold(pause)  # whoever writes next waits, too
+            log.warning("the API server asks for a pause", extra={"seconds": pause, "method": method})
+            if last or pause > _LONGEST_PAUSE:
+                raise refused
+            if not metered:
+                await asyncio.sleep(pause)
         return json.loads(content)  # type: ignore[no-any-return]
 
     async def _send(
@@ -194,14 +234,21 @@ class Cluster:
         )
         verb, url, header_params, _, post_params = request
         try:
-            response = await self._api.call_api(
-                verb, url, header_params, body, post_params, _request_timeout=aiohttp.ClientTimeout(total=timeout)
-            )
+            with REST_SECONDS.labels(verb=method).time():
+                response = await self._api.call_api(
+                    verb, url, header_params, body, post_params, _request_timeout=aiohttp.ClientTimeout(total=timeout)
+                )
         except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
-            REST_REQUESTS.labels(code="<error>", method=method).inc()
+            REST_REQUESTS.labels(code="<error>", method=method, host=self._host).inc()
             raise Unreachable(f"the API server cannot be reached for {method} ({type(error).__name__})") from error
-        REST_REQUESTS.labels(code=str(response.status), method=method).inc()
+        REST_REQUESTS.labels(code=str(response.status), method=method, host=self._host).inc()
         return response
+
+
+def _proxy(server: str) -> str | None:
+    """The proxy that the environment names for the API server."""
+    parts = urlsplit(server)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 async def _refusal(method: str, response: Any) -> Refused:

@@ -3,6 +3,7 @@
 OperatorError
 ├── Waiting       the pass ends, the condition tells why, and the key comes back after `delay` seconds
 ├── Stalled       the pass ends, the condition tells the person; the next change brings the key back
+├── Gone          the ModelDeployment is gone or going: the pass ends without a word
 ├── Fenced        this replica may no longer be the leader: nothing was written
 ├── Unreachable   the API server did not answer: the key comes back with back-off
 └── Refused       the API server answered no (`status`, `reason`, `message`)
@@ -35,6 +36,10 @@ class Stalled(OperatorError):
         self.reason = reason
         self.message = message
         self.hint = hint
+
+
+class Gone(OperatorError):
+    """The ModelDeployment was deleted, or is being deleted, and the cache had not heard of it: nothing is written."""
 
 
 class Fenced(OperatorError):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import kopf
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from kubernetes.aio import client
 
 from modelmoor_operator.cache import Cache, owner_key
 from modelmoor_operator.kinds import CHILD_KINDS, MANAGED_BY, MODEL_DEPLOYMENT, Kind
-from modelmoor_operator.queue import BACKGROUND, CHILD, LIVE, WorkQueue
+from modelmoor_operator.queue import BACKGROUND, CHILD, LIVE, NEW, WorkQueue
 from modelmoor_operator.resync import Resyncer
 
 _TOKEN_MINUTES = 10
@@ -53,6 +54,13 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class _Forgetful(ResourceMemories):
+    """kopf would keep 2 KiB about each object for handlers that we do not have: 120 MiB for ten thousand models."""
+
+    async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **options | {"ephemeral": True})
+
+
 class EndlessJitter:
     """Pauses between tries to reach the API server: 1, 2, 4 up to 30 s, a fifth more or less, without end."""
 
@@ -87,7 +95,7 @@ def operator_settings() -> kopf.OperatorSettings:
 
 
 def registry(
-    cache: Cache, queue: WorkQueue, resyncer: Resyncer, configuration: client.Configuration
+    cache: Cache, queue: WorkQueue, resyncer: Resyncer, configuration: client.Configuration, children: Sequence[Kind]
 ) -> kopf.OperatorRegistry:
     """The whole list of handlers: a login and one event handler for each watched kind."""
     handlers = kopf.OperatorRegistry()
@@ -99,25 +107,29 @@ def registry(
     def on_model(type: str | None, body: kopf.Body, **_: Any) -> None:
         metadata = body["metadata"]
         key = (metadata["namespace"], metadata["name"])
-        if type is None and cache.get(MODEL_DEPLOYMENT, *key) is not None:
+        known = cache.knows(MODEL_DEPLOYMENT, *key)
+        if type is None and known:
             resyncer.relisted(MODEL_DEPLOYMENT)
         gone = type == "DELETED"
         changed = cache.remove(MODEL_DEPLOYMENT, body) if gone else cache.upsert(MODEL_DEPLOYMENT, dict(body))
         if changed:
-            queue.add(key, BACKGROUND if type is None else LIVE)
+            queue.add(key, BACKGROUND if type is None else LIVE if known else NEW)
 
     kopf.on.event(*_selector(MODEL_DEPLOYMENT), registry=handlers, id="model")(_coroutine(on_model))
 
-    for kind in CHILD_KINDS:
+    for kind in children:
 
         def on_child(type: str | None, body: kopf.Body, kind: Kind = kind, **_: Any) -> None:
             metadata = body["metadata"]
-            if type is None and cache.get(kind, metadata["namespace"], metadata["name"]) is not None:
+            place = metadata["namespace"], metadata["name"]
+            if type is None and cache.knows(kind, *place):
                 resyncer.relisted(kind)
-            owner = owner_key(body)
+            # whoever had it before hears of it, too: without owner references a label is all that ties a child
+            owners = {owner_key(body), cache.owner(kind, *place)}
             changed = cache.remove(kind, body) if type == "DELETED" else cache.upsert(kind, dict(body))
-            if changed and owner is not None:
-                queue.add(owner, BACKGROUND if type is None else CHILD)
+            for owner in owners:
+                if changed and owner is not None:
+                    queue.add(owner, BACKGROUND if type is None else CHILD)
 
         kopf.on.event(*_selector(kind), registry=handlers, id=f"child-{kind.plural}")(_coroutine(on_child))
     return handlers
@@ -130,6 +142,7 @@ async def reflect(registry: kopf.OperatorRegistry, namespaces: Sequence[str], li
         registry=registry,
         settings=operator_settings(),
         standalone=True,
+        memories=_Forgetful(),
         # only peering would use it, and kopf's own guess fails for a UID without an entry in /etc/passwd
         identity="modelmoor-operator",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
         clusterwide=not namespaces,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from modelmoor_operator.metrics import LOOP_LAG
+
 LONGEST_LAG_SECONDS = 5.0
 
 
@@ -41,6 +43,7 @@ class Health:
             before = loop.time()
             await asyncio.sleep(1.0)
             self._lag = loop.time() - before - 1.0
+            LOOP_LAG.set(max(0.0, self._lag))
 
     async def _healthz(self, _: web.Request) -> web.Response:
         if self._lag > LONGEST_LAG_SECONDS:
@@ -52,4 +55,7 @@ class Health:
         return web.Response(status=503, text=why_not + "\n") if why_not else web.Response(text="ok\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        # ten thousand models are ten thousand series: printing them would hold the loop
+        return web.Response(
+            body=await asyncio.to_thread(generate_latest), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )

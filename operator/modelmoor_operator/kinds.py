@@ -55,13 +55,23 @@ DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment", _CHILD_VERBS)
 SERVICE = Kind("", "v1", "services", "Service", _CHILD_VERBS)
 AUTOSCALER = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", _CHILD_VERBS)
 DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", _CHILD_VERBS)
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", _CHILD_VERBS)
 REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision", _CHILD_VERBS)
 POD = Kind("", "v1", "pods", "Pod", ("list",))
 CORE_EVENT = Kind("", "v1", "events", "Event", ("list",))
-EVENT = Kind("events.k8s.io", "v1", "events", "Event", ("create",))
+EVENT = Kind("events.k8s.io", "v1", "events", "Event", ("create", "patch"))
+LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease", ("list",))
+"""The Leases of other releases: asked for by one that serves every namespace, and by no other."""
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease", ("get", "watch", "create", "update"))
 
-CHILD_KINDS = (DEPLOYMENT, SERVICE, AUTOSCALER, DISRUPTION_BUDGET, REVISION)
+SCALED_OBJECT = Kind("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject", _CHILD_VERBS)
+SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "servicemonitors", "ServiceMonitor", _CHILD_VERBS)
+PROMETHEUS_RULE = Kind("monitoring.coreos.com", "v1", "prometheusrules", "PrometheusRule", _CHILD_VERBS)
+
+OPTIONAL_KINDS: tuple[Kind, ...] = (SCALED_OBJECT, SERVICE_MONITOR, PROMETHEUS_RULE)
+"""Kinds that a cluster may not serve (`served.py` asks once, at the start); children among them stand here, too."""
+
+CHILD_KINDS = (DEPLOYMENT, SERVICE, AUTOSCALER, DISRUPTION_BUDGET, NETWORK_POLICY, REVISION, *OPTIONAL_KINDS)
 WATCHED_KINDS = (MODEL_DEPLOYMENT, *CHILD_KINDS)
 ALL_KINDS = (*WATCHED_KINDS, POD, CORE_EVENT, EVENT, LEASE)
 

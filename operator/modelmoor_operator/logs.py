@@ -3,9 +3,30 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 _PLAIN = logging.LogRecord("", 0, "", 0, "", None, None).__dict__.keys() | {"message", "asctime", "taskName"}
+
+_carried: ContextVar[Mapping[str, Any]] = ContextVar("carried", default={})  # noqa: B039 - it is never changed in place
+
+
+@contextmanager
+def carrying(fields: Mapping[str, Any]) -> Iterator[None]:
+    """Every line that this task logs while the block runs carries these fields."""
+    token = _carried.set({**_carried.get(), **fields})
+    try:
+        yield
+    finally:
+        _carried.reset(token)
+
+
+def carry(**fields: Any) -> None:
+    """Further fields for the lines of the block that `carrying` opened."""
+    _carried.set({**_carried.get(), **fields})
 
 
 class JsonFormatter(logging.Formatter):
@@ -17,6 +38,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **_carried.get(),
             **{name: value for name, value in record.__dict__.items() if name not in _PLAIN},
         }
         if record.exc_info:
@@ -28,7 +50,8 @@ class PlainFormatter(logging.Formatter):
     """The same for a person."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told = " ".join(f"{name}={value}" for name, value in record.__dict__.items() if name not in _PLAIN)
+        own = {name: value for name, value in record.__dict__.items() if name not in _PLAIN}
+        told = " ".join(f"{name}={value}" for name, value in {**_carried.get(), **own}.items())
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {record.getMessage()} {told}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 

@@ -7,11 +7,16 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from modelmoor_operator.metrics import CONTROLLER, QUEUE_ADDS
+
 Key = tuple[str, str]
 """Namespace and name of a ModelDeployment."""
 
-LIVE, CHILD, BACKGROUND = 0, 10, 100
-"""Priorities: a person's edit, a child that moved, the first list and the resync. The lowest number goes first."""
+LIVE, NEW, CHILD, BACKGROUND = 0, 5, 10, 100
+"""Priorities: an edit of what was seen before, a new object, a child that moved, the first list and the resync.
+
+The lowest number goes first: an edit waits for no thousand new objects.
+"""
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 300.0
 
@@ -55,6 +60,8 @@ class WorkQueue:
         known = self._waiting.get(key)
         if known is not None and known.priority <= priority:
             return
+        if known is None:
+            QUEUE_ADDS.labels(name=CONTROLLER).inc()
         since = known.since if known else self._clock()
         self._waiting[key] = _Waiting(priority, since)
         heapq.heappush(self._heap, (priority, next(self._order), key))
@@ -71,11 +78,12 @@ class WorkQueue:
         handle = asyncio.get_running_loop().call_later(delay, self._due, key, priority)
         self._timers[key] = (due, handle)
 
-    def retry(self, key: Key) -> float:
+    def retry(self, key: Key, *, at_least: float = 0.0) -> float:
         """Put a failed `key` in line after its back-off (0.2 s doubling to 300 s, jittered); returns the seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay: float = min(FIRST_BACKOFF * 2 ** min(failures, 20), LONGEST_BACKOFF) * self._jitter()
+        delay = max(delay, at_least)
         self.add_after(key, delay)
         return delay
 

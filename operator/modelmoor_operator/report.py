@@ -1,7 +1,6 @@
 """One status write a pass, only where something changed, and one event where the reason did."""
 
 import logging
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,7 +11,8 @@ from modelmoor_operator.api.status import Status
 from modelmoor_operator.api.v1alpha1 import API_VERSION, KIND, Metadata, ModelDeployment
 from modelmoor_operator.cache import Cache, Entry
 from modelmoor_operator.errors import Refused
-from modelmoor_operator.kinds import EVENT, MODEL_DEPLOYMENT, Kind
+from modelmoor_operator.events import EventWrites, Recorder
+from modelmoor_operator.kinds import MODEL_DEPLOYMENT, Kind
 from modelmoor_operator.metrics import CONDITION
 from modelmoor_operator.observed import Finding, Observation
 from modelmoor_operator.queue import Key
@@ -23,13 +23,12 @@ Body = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
-class StatusWrites(Protocol):
+class StatusWrites(EventWrites, Protocol):
     """The calls of `cluster.Cluster` that tell."""
 
     async def apply(
         self, kind: Kind, body: Body, *, manager: str, subresource: str | None = None, dry_run: bool = False
     ) -> Body: ...
-    async def create(self, kind: Kind, body: Body, *, manager: str) -> Body: ...
 
 
 class Reporter:
@@ -38,13 +37,13 @@ class Reporter:
     def __init__(self, cluster: StatusWrites, cache: Cache, identity: str, now: Callable[[], datetime]) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._identity = identity
         self._now = now
+        self._events = Recorder(cluster, identity, now)
         self._shown: dict[Key, str] = {}
 
-    async def report(self, live: Entry, seen: Observation, ready: Finding) -> None:
-        """Bring the status to what was seen."""
-        await self._write(seen.md.metadata, live, observed.status(seen, ready), ready, seen.md.status)
+    async def report(self, live: Entry, seen: Observation, ready: Finding) -> bool:
+        """Bring the status to what was seen; False where the object is gone, which the cache now knows, too."""
+        return await self._write(seen.md.metadata, live, observed.status(seen, ready), ready, seen.md.status)
 
     async def invalid(self, metadata: Metadata, live: Entry, problem: str) -> None:
         """The spec cannot be read: say so, and touch nothing."""
@@ -57,58 +56,41 @@ class Reporter:
 
     def forget(self, key: Key) -> None:
         """The object is gone: its series go with it."""
+        self._hide(key)
+        self._events.forget(*key)
+
+    def _hide(self, key: Key) -> None:
         shown = self._shown.pop(key, None)
         if shown is not None:
             CONDITION.remove(*key, shown)
 
-    async def _write(self, metadata: Metadata, live: Entry, status: Status, ready: Finding, before: Status) -> None:
+    async def _write(self, metadata: Metadata, live: Entry, status: Status, ready: Finding, before: Status) -> bool:
         key = (metadata.namespace, metadata.name)
-        self.forget(key)
+        self._hide(key)
         self._shown[key] = ready.reason.value
         CONDITION.labels(namespace=key[0], name=key[1], reason=ready.reason.value).set(ready.settled)
         written = status.wire()
         if written == _without_nulls(live.body.get("status") or {}):
-            return
+            return True
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
             "metadata": {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid},
             "status": written,
         }
-        applied = await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=STATUS_MANAGER, subresource="status")
+        try:
+            applied = await self._cluster.apply(MODEL_DEPLOYMENT, body, manager=STATUS_MANAGER, subresource="status")
+        except Refused as error:
+            if error.status != 404:
+                raise
+            self._cache.remove(MODEL_DEPLOYMENT, live.body)
+            self.forget(key)
+            return False
         self._cache.upsert(MODEL_DEPLOYMENT, applied)
         if _reason(status) != _reason(before):
-            log.info(
-                ready.reason.value,
-                extra={"key": f"{key[0]}/{key[1]}", "generation": metadata.generation, "summary": status.summary},
-            )
-            await self._event(metadata, ready)
-
-    async def _event(self, metadata: Metadata, ready: Finding) -> None:
-        now = self._now()
-        body = {
-            "apiVersion": EVENT.api_version,
-            "kind": "Event",
-            "metadata": {"name": f"{metadata.name}.{uuid.uuid4().hex[:16]}", "namespace": metadata.namespace},
-            "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": "modelmoor.dev/operator",
-            "reportingInstance": self._identity[:128],
-            "action": "Reconcile",
-            "reason": ready.reason.value,
-            "type": "Warning" if ready.failed else "Normal",
-            "note": ready.message[:1024],
-            "regarding": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "name": metadata.name,
-                "namespace": metadata.namespace,
-                "uid": metadata.uid,
-            },
-        }
-        try:
-            await self._cluster.create(EVENT, body, manager=STATUS_MANAGER)
-        except Refused as error:
-            log.warning("an event was refused", extra={"status": error.status})
+            log.info(ready.reason.value, extra={"summary": status.summary})
+            await self._events.record(metadata, ready)
+        return True
 
 
 def _reason(status: Status) -> str | None:

@@ -7,12 +7,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from modelmoor_operator.cache import Cache, owner_key
 from modelmoor_operator.errors import OperatorError
-from modelmoor_operator.kinds import MANAGED_BY, MODEL_DEPLOYMENT, WATCHED_KINDS, Kind
+from modelmoor_operator.kinds import MANAGED_BY, MODEL_DEPLOYMENT, Kind
 from modelmoor_operator.metrics import RESYNC_AGE
 from modelmoor_operator.queue import BACKGROUND, Key
 
@@ -26,9 +26,9 @@ class Lists(Protocol):
     """The calls of `cluster.Cluster` that a comparison needs."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Body | None: ...
-    async def list(
+    def pages(
         self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "", metadata_only: bool = False
-    ) -> list[Body]: ...
+    ) -> AsyncIterator[list[Body]]: ...
 
 
 class Resyncer:
@@ -40,6 +40,7 @@ class Resyncer:
         cache: Cache,
         enqueue: Callable[[Key, int], None],
         *,
+        kinds: Sequence[Kind],
         namespaces: Sequence[str] = (),
         seconds: float = 300.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -50,13 +51,13 @@ class Resyncer:
         self._namespaces: Sequence[str | None] = tuple(namespaces) or (None,)
         self._seconds = seconds
         self._sleep = sleep
-        self._soon: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in WATCHED_KINDS}
+        self._soon: dict[Kind, asyncio.Event] = {kind: asyncio.Event() for kind in kinds}
         self._listed: set[Kind] = set()
 
     @property
     def synced(self) -> bool:
         """Every kind was compared once, so the cache holds what the cluster holds."""
-        return len(self._listed) == len(WATCHED_KINDS)
+        return len(self._listed) == len(self._soon)
 
     def relisted(self, kind: Kind) -> None:
         """The watch listed a kind again: what was deleted in between gave no event."""
@@ -65,7 +66,7 @@ class Resyncer:
     async def run(self) -> None:
         """Compare for ever."""
         async with asyncio.TaskGroup() as group:
-            for kind in WATCHED_KINDS:
+            for kind in self._soon:
                 group.create_task(self._keep(kind))
 
     async def _keep(self, kind: Kind) -> None:
@@ -89,24 +90,30 @@ class Resyncer:
     async def compare(self, kind: Kind) -> None:
         """One comparison of one kind: what vanished is forgotten, what is unknown or older is read again."""
         labels = "" if kind is MODEL_DEPLOYMENT else MANAGED_BY
-        before = dict(self._cache.entries(kind))
-        listed: dict[Key, Body] = {}
+        before = self._cache.versions(kind)
+        listed: dict[Key, tuple[str, int]] = {}
         for namespace in self._namespaces:
-            for item in await self._cluster.list(kind, namespace, labels=labels, metadata_only=True):
-                listed[(item["metadata"]["namespace"], item["metadata"]["name"])] = item["metadata"]
-        for key, known in before.items():
+            async for page in self._cluster.pages(kind, namespace, labels=labels, metadata_only=True):
+                for metadata in (item["metadata"] for item in page):
+                    listed[metadata["namespace"], metadata["name"]] = str(metadata["uid"]), _version(metadata)
+        for key, (uid, _) in before.items():
             if self._namespaces != (None,) and key[0] not in self._namespaces:
                 continue
-            metadata = listed.get(key)
-            if (metadata is None or metadata["uid"] != known.uid) and self._cache.remove(kind, known.body):
-                self._notify(kind, known.body)
-        for key, metadata in listed.items():
-            cached = self._cache.get(kind, *key)
-            if cached is not None and (cached.uid == metadata["uid"] and cached.version >= _version(metadata)):
+            if key not in listed or listed[key][0] != uid:
+                self._forget(kind, key, uid)
+        now = self._cache.versions(kind)
+        for key, (uid, version) in listed.items():
+            known = now.get(key)
+            if known is not None and known[0] == uid and known[1] >= version:
                 continue
             body = await self._cluster.get(kind, *key)
             if body is not None and self._cache.upsert(kind, body):
                 self._notify(kind, body)
+
+    def _forget(self, kind: Kind, key: Key, uid: str) -> None:
+        gone = self._cache.get(kind, *key)
+        if gone is not None and gone.uid == uid and self._cache.remove(kind, gone.body):
+            self._notify(kind, gone.body)
 
     def _notify(self, kind: Kind, body: Any) -> None:
         metadata = body["metadata"]

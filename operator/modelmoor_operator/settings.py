@@ -33,6 +33,29 @@ class Defaults(_Part):
     )
 
 
+class NetworkPolicies(_Part):
+    """Who may reach models; peers are those of a NetworkPolicy."""
+
+    enabled: bool = Field(default=False, description="Whether models that name no callers get a NetworkPolicy, too.")
+    from_: tuple[dict[str, Any], ...] = Field(
+        default=({"podSelector": {}},), alias="from", description="Callers of a model that names none."
+    )
+    always_from: tuple[dict[str, Any], ...] = Field(
+        default=({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},),
+        description="Let in to every model that has a NetworkPolicy: Prometheus, for one.",
+    )
+
+
+class Monitoring(_Part):
+    """What the Prometheus operator is given for each model."""
+
+    enabled: bool = Field(default=False, description="Whether models that do not say otherwise are monitored.")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="Labels by which your Prometheus picks ServiceMonitors and PrometheusRules."
+    )
+    interval: str = Field(default="30s", pattern=r"^[0-9]+(ms|s|m|h)$", description="Time between two scrapes.")
+
+
 class Settings(_Part):
     """The operator's settings. Every key has a default, so an empty file works."""
 
@@ -40,6 +63,8 @@ class Settings(_Part):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to serve; empty means all of them.")
     defaults: Defaults = Defaults()
+    network_policy: NetworkPolicies = NetworkPolicies()
+    monitoring: Monitoring = Monitoring()
     pickle: Literal["Allow", "AllowListed", "Deny"] = "Allow"
     legacy_keras: Literal["Allow", "Deny"] = "Allow"
     version_mismatch: Literal["Refuse", "Warn"] = "Refuse"

@@ -14,8 +14,8 @@ from support.store import Store
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cluster
-STABILIZATION = 300.0
-"""Seconds for which an HPA remembers that more pods were wanted: the default of Kubernetes."""
+STABILIZATION = 60
+"""Seconds for which the HPA remembers that more pods were wanted; without `behavior` it would be 300."""
 
 
 @dataclass
@@ -49,7 +49,12 @@ def scaled(cluster: Cluster, shared_store: Store) -> Iterator[Scaled]:
         namespace.deploy(
             "busy",
             "s3://models/busy/model.joblib",
-            autoscaling={"minReplicas": 1, "maxReplicas": 3, "cpuUtilization": 60},
+            autoscaling={
+                "minReplicas": 1,
+                "maxReplicas": 3,
+                "cpuUtilization": 60,
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": STABILIZATION}},
+            },
             resources={"requests": {"cpu": "50m", "memory": "200Mi"}},
         )
         namespace.ready("busy")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import prometheus_client
 import pytest
 import yaml
 
-from modelmoor_operator import settings
+from modelmoor_operator import metrics, settings
 from modelmoor_operator.api import crd
 from support.helm import CHART, Object, helm, objects, render
 from support.machine import ROOT
@@ -21,6 +22,8 @@ SETTINGS_KEYS = [
     "imagePullPolicy",
     "watchNamespaces",
     "defaults",
+    "networkPolicy",
+    "monitoring",
     "pickle",
     "legacyKeras",
     "versionMismatch",
@@ -67,6 +70,12 @@ def test_the_settings_file_is_the_one_that_the_operator_reads(tmp_path: Path) ->
             "resources": {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"memory": "3Gi"}},
             "podTemplate": {"metadata": {"labels": {"team": "vision"}}, "spec": {"nodeSelector": {"disk": "ssd"}}},
         },
+        "networkPolicy": {
+            "enabled": True,
+            "from": [{"namespaceSelector": {}}],
+            "alwaysFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        },
+        "monitoring": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "1m"},
         "pickle": "AllowListed",
         "legacyKeras": "Deny",
         "versionMismatch": "Warn",
@@ -89,6 +98,8 @@ def test_the_settings_file_is_the_one_that_the_operator_reads(tmp_path: Path) ->
     assert read.watch_namespaces == ("flowers", "birds")
     assert read.defaults.resources == given["defaults"]["resources"]
     assert read.defaults.pod_template == given["defaults"]["podTemplate"]
+    assert read.network_policy.model_dump(by_alias=True, mode="json") == given["networkPolicy"]
+    assert read.monitoring.model_dump(by_alias=True) == given["monitoring"]
     assert (read.pickle, read.legacy_keras, read.version_mismatch) == ("AllowListed", "Deny", "Warn")
     assert (read.workers, read.log_level, read.api_qps, read.api_burst) == (3, "DEBUG", 1500, 2000)
 
@@ -173,7 +184,9 @@ def test_watched_namespaces_need_no_cluster_wide_right() -> None:
     assert not [each["kind"] for each in found if each["kind"].startswith(("Cluster", "CustomResource"))]
     roles = {each["metadata"]["namespace"]: each for each in found if each["kind"] == "Role"}
     assert roles.keys() == {"a", "b", "modelmoor-system"}
-    assert roles["a"]["rules"] == roles["b"]["rules"] == wide["rules"]
+    shared = [rule for rule in wide["rules"] if rule["resources"] != ["leases"]]  # only who serves all looks for rivals
+    assert roles["a"]["rules"] == roles["b"]["rules"] == shared
+    assert len(shared) == len(wide["rules"]) - 1
     bindings = [each for each in found if each["kind"] == "RoleBinding"]
     assert {each["metadata"]["namespace"] for each in bindings} == roles.keys()
     account = only("ServiceAccount", found)["metadata"]
@@ -231,7 +244,11 @@ def test_the_crd_comes_with_the_chart_and_is_kept() -> None:
         (("--set", "defaults.resources.request.cpu=1"), "request"),
         (("--set", "defaults.podTemplate.labels.a=b"), "labels"),
         (("--set", "serviceAccount.create=false"), "serviceAccount.name is needed"),
+        (("--set", "networkPolicy.from[0].podselector.a=b"), "podselector"),
+        (("--set", "networkPolicy.alwaysFrom[0].ipBlock.range=10.0.0.0/8"), "cidr"),
+        (("--set", "monitoring.interval=often"), "interval"),
         (("--set", "podMonitor.enabled=true"), "podMonitor.enabled needs the Prometheus operator"),
+        (("--set", "prometheusRule.enabled=true"), "prometheusRule.enabled needs the Prometheus operator"),
         (("--kube-version", "1.29.9"), "1.30"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -257,6 +274,25 @@ def test_a_pod_monitor_scrapes_the_port_that_serves_metrics() -> None:
 
     (endpoint,) = only("PodMonitor", found)["spec"]["podMetricsEndpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("health", "/metrics")
+
+
+def test_alerts_name_what_the_operator_counts() -> None:
+    """Every series of an alert is one that the operator exposes, and every alert says what to do."""
+    exposed = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in prometheus_client.REGISTRY.collect()
+    }
+    found = objects("--set", "prometheusRule.enabled=true", "--api-versions", "monitoring.coreos.com/v1")
+    (group,) = only("PrometheusRule", found)["spec"]["groups"]
+
+    assert metrics.QUEUE_DEPTH._name in exposed
+    for rule in group["rules"]:
+        series = set(re.findall(r"\b(?:controller_runtime|workqueue|leader_election|modelmoor)_[a-z_]+", rule["expr"]))
+        assert series
+        assert series <= exposed, f"{rule['alert']}: {series - exposed}"
+        assert "kubectl" in rule["annotations"]["description"]
+        for label in re.findall(r"\$labels\.([a-z]+)", str(rule["annotations"])):
+            assert label in rule["expr"]
 
 
 @pytest.mark.parametrize("release", ["modelmoor", "m", "a" * 53])

@@ -60,7 +60,8 @@ def test_the_chart_gives_exactly_what_the_operator_needs(options: tuple[str, ...
     leader = next(role for name, role in roles.items() if name.endswith("-leader"))
     (operator,) = (role for name, role in roles.items() if not name.endswith("-leader"))
 
-    assert granted(operator) == table(*(kind for kind in kinds.ALL_KINDS if kind is not kinds.LEASE))
+    everywhere = () if options else (kinds.LEASES,)
+    assert granted(operator) == table(*(kind for kind in kinds.ALL_KINDS if kind is not kinds.LEASE), *everywhere)
     assert granted(leader) == table(kinds.LEASE)
 
 
@@ -90,4 +91,4 @@ def test_every_verb_of_the_table_is_used() -> None:
     used |= {(kind.group, kind.plural, verb) for kind in kinds.WATCHED_KINDS for verb in ("list", "watch")}  # kopf
 
     asked_for_by_admission = {("modelmoor.dev", "modeldeployments/finalizers", "update")}
-    assert table(*kinds.ALL_KINDS) == used | asked_for_by_admission
+    assert table(*kinds.ALL_KINDS, kinds.LEASES) == used | asked_for_by_admission

@@ -40,9 +40,18 @@ def _env(*variables: dict[str, Any]) -> dict[str, Any]:
     return _with(runtime={"env": list(variables)})
 
 
+def _selecting(expression: dict[str, Any]) -> dict[str, Any]:
+    return _with(access={"from": [{"podSelector": {"matchExpressions": [expression]}}]})
+
+
+KEDA = {"engine": "KEDA", "maxReplicas": 2, "triggers": [{"type": "cron", "metadata": {"timezone": "UTC"}}]}
+
 _SCHEMES = "must start with one of file://, pvc://, http://, https://, s3://, gs://, az://"
 _NAME = "the name must be a DNS label that starts with a letter"
 _ONE_SOURCE = "give exactly one of secretKeyRef, configMapKeyRef and fieldRef"
+_PEER = "give ipBlock alone, or podSelector, namespaceSelector or both"
+_VALUES = "In and NotIn need values; Exists and DoesNotExist take none"
+_PROMISE = "must be at least 1ms and at most 10s"
 _BOTH_ZERO = "maxSurge and maxUnavailable cannot both be 0"
 
 VALID = (
@@ -61,7 +70,37 @@ VALID = (
     Case("a request without a limit", _with(resources={"requests": {"memory": "1.5Gi"}, "limits": {"cpu": "2"}})),
     Case("no pod", _with(replicas=0)),
     Case("replicas beside autoscaling", _with(replicas=3, autoscaling={"maxReplicas": 2})),
+    Case("keda by the clock", _with(autoscaling=KEDA | {"behavior": {"scaleUp": {"stabilizationWindowSeconds": 0}}})),
+    Case(
+        "metrics and behavior that only an autoscaler understands",
+        _with(
+            autoscaling={
+                "maxReplicas": 2,
+                "cpuUtilization": 50,
+                "metrics": [{"type": "External", "external": {"metric": {"name": "queued"}, "target": {"value": 1}}}],
+                "behavior": {"scaleDown": {"selectPolicy": "Disabled", "tolerance": "0.05"}},
+            }
+        ),
+    ),
     Case("no surge where pods may be missing", _with(rollout={"maxSurge": 0, "maxUnavailable": 1})),
+    Case("no caller but the platform's", _with(access={"from": []})),
+    Case(
+        "callers of every kind",
+        _with(
+            access={
+                "from": [
+                    {"podSelector": {}},
+                    {"namespaceSelector": {"matchLabels": {"team": "a"}}, "podSelector": {"matchLabels": {"app": "b"}}},
+                    {"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}},
+                    {"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["c", ""]}]}},
+                    {"ipBlock": {"cidr": "2001:db8::/32", "except": ["2001:db8:1::/48"]}},
+                ]
+            }
+        ),
+    ),
+    Case("a promise of latency", _with(observability={"slo": {"latencyP95": "10s"}})),
+    Case("a promise of availability", _with(observability={"enabled": False, "slo": {"availability": "99.9999%"}})),
+    Case("left behind", _with(deletionPolicy="Orphan")),
     Case("percentages", _with(rollout={"maxSurge": "100%", "maxUnavailable": "0%"})),
     Case(
         "an injected label of somebody else",
@@ -120,7 +159,7 @@ INVALID = (
     Case("a password in the uri", _uri("https://me:secret@store.example/iris"), "must not hold a user or password"),
     Case("a user in the uri", _uri("s3://key@models/iris"), "must not hold a user or password"),
     Case("a line break in the uri", _uri("s3://models/iris\nx"), "must not hold control characters"),
-    Case("a uri too long", _uri("s3://" + "a" * 2048), "may not be more than 2048"),
+    Case("a uri too long", _uri("s3://" + "a" * 2048), "spec.model.uri: Too long"),
     Case("a digest of another kind", {"model": MODEL | {"digest": "md5:" + "0" * 32}}, "spec.model.digest"),
     Case("a digest in capitals", {"model": MODEL | {"digest": DIGEST.upper()}}, "spec.model.digest"),
     Case("a format in capitals", {"model": MODEL | {"format": "Keras"}}, "spec.model.format"),
@@ -139,7 +178,39 @@ INVALID = (
     Case(
         "autoscaling from zero", _with(autoscaling={"minReplicas": 0, "maxReplicas": 2}), "spec.autoscaling.minReplicas"
     ),
-    Case("an unknown engine", _with(autoscaling={"engine": "KEDA", "maxReplicas": 2}), 'supported values: "HPA"'),
+    Case(
+        "an unknown engine", _with(autoscaling={"engine": "keda", "maxReplicas": 2}), 'supported values: "HPA", "KEDA"'
+    ),
+    Case(
+        "keda without a trigger", _with(autoscaling={"engine": "KEDA", "maxReplicas": 2}), "engine KEDA needs triggers"
+    ),
+    Case(
+        "keda with no trigger",
+        _with(autoscaling={"engine": "KEDA", "maxReplicas": 2, "triggers": []}),
+        "engine KEDA needs triggers",
+    ),
+    Case(
+        "triggers without keda",
+        _with(autoscaling={"maxReplicas": 2, "triggers": [{"type": "cron"}]}),
+        "triggers belong to engine KEDA",
+    ),
+    Case(
+        "metrics for keda",
+        _with(autoscaling=KEDA | {"metrics": [{"type": "Pods"}]}),
+        "metrics belong to engine HPA",
+    ),
+    Case("cpu for keda", _with(autoscaling=KEDA | {"cpuUtilization": 70}), "cpuUtilization belongs to engine HPA"),
+    Case(
+        "a trigger without a type",
+        _with(autoscaling=KEDA | {"triggers": [{"metadata": {}}]}),
+        "spec.autoscaling.triggers[0].type: Required",
+    ),
+    Case(
+        "too many metrics",
+        _with(autoscaling={"maxReplicas": 2, "metrics": [{"type": "Pods"}] * 17}),
+        "must have at most 16 items",
+    ),
+    Case("behavior as text", _with(autoscaling={"maxReplicas": 2, "behavior": "calm"}), "spec.autoscaling.behavior"),
     Case(
         "no use of the cpu",
         _with(autoscaling={"maxReplicas": 2, "cpuUtilization": 0}),
@@ -190,9 +261,7 @@ INVALID = (
         _with(podTemplate={"metadata": {"annotations": {"modelmoor.dev/x": "b"}}}),
         "annotations that start with modelmoor.dev/",
     ),
-    Case(
-        "a label too long", _with(podTemplate={"metadata": {"labels": {"team": "a" * 64}}}), "may not be more than 63"
-    ),
+    Case("a label too long", _with(podTemplate={"metadata": {"labels": {"team": "a" * 64}}}), "labels.team: Too long"),
     Case("pods as a list", _with(podTemplate={"spec": []}), "spec.podTemplate.spec"),
     Case("no pod may move", _with(rollout={"maxSurge": 0}), _BOTH_ZERO),
     Case("no pod may move, in percent", _with(rollout={"maxSurge": "0%", "maxUnavailable": 0}), _BOTH_ZERO),
@@ -200,6 +269,22 @@ INVALID = (
     Case("a surge of more than all", _with(rollout={"maxSurge": "101%"}), "spec.rollout.maxSurge"),
     Case("a negative surge", _with(rollout={"maxSurge": -1}), "spec.rollout.maxSurge"),
     Case("a deadline too short", _with(rollout={"progressDeadline": "9s999ms"}), "must be at least 10s"),
+    Case("a caller of no kind", _with(access={"from": [{}]}), _PEER),
+    Case(
+        "a caller of two kinds", _with(access={"from": [{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]}), _PEER
+    ),
+    Case("addresses without a range", _with(access={"from": [{"ipBlock": {"cidr": "10.0.0.1"}}]}), "ipBlock.cidr"),
+    Case("In without values", _selecting({"key": "app", "operator": "In"}), _VALUES),
+    Case("Exists with values", _selecting({"key": "app", "operator": "Exists", "values": ["a"]}), _VALUES),
+    Case("an operator that is none", _selecting({"key": "app", "operator": "Equals", "values": ["a"]}), "operator"),
+    Case("a label that is none", _selecting({"key": "-app", "operator": "Exists"}), "matchExpressions[0].key"),
+    Case("a value that is none", _with(access={"from": [{"podSelector": {"matchLabels": {"app": "a b"}}}]}), "app"),
+    Case("too many callers", _with(access={"from": [{"podSelector": {}}] * 17}), "must have at most 16 items"),
+    Case("a promise of all", _with(observability={"slo": {"availability": "100%"}}), "slo.availability"),
+    Case("a promise as a number", _with(observability={"slo": {"availability": 99.5}}), "slo.availability"),
+    Case("no time to answer", _with(observability={"slo": {"latencyP95": "0s"}}), _PROMISE),
+    Case("a promise that is not measured", _with(observability={"slo": {"latencyP95": "10s1ms"}}), _PROMISE),
+    Case("a policy that is none", _with(deletionPolicy="Retain"), 'supported values: "Delete", "Orphan"'),
     Case("suspend as text", _with(suspend="yes"), "spec.suspend"),
     Case("a negative history", _with(revisionHistoryLimit=-1), "spec.revisionHistoryLimit"),
 )

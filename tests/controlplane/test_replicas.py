@@ -50,6 +50,36 @@ def test_the_number_never_dips_on_its_way_to_an_autoscaler_and_back(
     assert owner(control_plane, namespace) == {"modelmoor"}
 
 
+def test_the_same_number_before_and_after_is_the_same_number_throughout(
+    control_plane: ControlPlane, namespace: str
+) -> None:
+    """An autoscaler comes and goes twice: the hand-over's claim, which nobody took away meanwhile, does no harm."""
+    begin(control_plane, namespace, replicas=3)
+    with watching(control_plane, "deployment", "iris", ".spec.replicas", namespace=namespace) as told:
+        for _ in range(2):
+            control_plane.apply(model(autoscaling={"minReplicas": 2, "maxReplicas": 6}), namespace=namespace)
+            control_plane.eventually("hpa", "iris", lambda _: True, namespace=namespace)
+            assert "modelmoor" not in owner(control_plane, namespace)
+            control_plane.apply(model(replicas=3), namespace=namespace)
+            control_plane.gone("hpa", "iris", namespace=namespace)
+            eventually(lambda: "modelmoor" in owner(control_plane, namespace), seconds=10)
+
+        assert set(told()) == {"3"}
+
+
+def test_what_the_autoscaler_reached_is_left_in_one_step(control_plane: ControlPlane, namespace: str) -> None:
+    """From 5 pods by the autoscaler to 4 by the operator: no look at the 1 that the spec has by default."""
+    begin(control_plane, namespace, autoscaling={"minReplicas": 2, "maxReplicas": 6})
+    control_plane.eventually("hpa", "iris", lambda _: True, namespace=namespace)
+    control_plane.kubectl("-n", namespace, "scale", "deployment", "iris", "--replicas=5")  # as the autoscaler does
+    with watching(control_plane, "deployment", "iris", ".spec.replicas", namespace=namespace) as told:
+        control_plane.apply(model(replicas=4), namespace=namespace)
+        replicas(control_plane, namespace, 4)
+        eventually(lambda: told()[-1] == "4", seconds=5)
+
+        assert set(told()) == {"5", "4"}
+
+
 def test_an_autoscaler_finds_at_least_its_minimum(control_plane: ControlPlane, namespace: str) -> None:
     """From 1 replica, and from 0, which an autoscaler would take for a pause, the number is lifted to the minimum."""
     begin(control_plane, namespace, replicas=0)

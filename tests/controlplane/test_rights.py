@@ -51,6 +51,27 @@ def test_only_the_given_namespaces_are_served(
     control_plane.kubectl("delete", "mdep", "iris")
 
 
+def test_a_namespaced_release_needs_no_cluster_wide_rule(control_plane: ControlPlane, namespace: str) -> None:
+    """With watchNamespaces the chart's Roles are enough for a whole life, and no other namespace is even read."""
+    narrow = chart_account(control_plane, "narrow", "--set", f"watchNamespaces={{{namespace}}}")
+    assert control_plane.audit_log is not None
+    audit = Audit(control_plane.audit_log, narrow.user)
+    assert [name for name in control_plane.names("clusterrolebinding") if name.startswith("narrow")] == []
+    with running(narrow.kubeconfig, namespace=narrow.namespace, watchNamespaces=[namespace]):
+        control_plane.apply(model(autoscaling={"maxReplicas": 2}), namespace=namespace)
+        control_plane.eventually("hpa", "iris", lambda _: True, namespace=namespace)
+        control_plane.kubectl("-n", namespace, "delete", "service", "iris", "--wait=false")
+        control_plane.eventually("mdep", "iris", seen, namespace=namespace)
+        control_plane.eventually("service", "iris", lambda _: True, namespace=namespace)
+
+    events = audit.events()
+    assert [event["requestURI"] for event in events if (event.get("responseStatus") or {}).get("code") == 403] == []
+    touched = {(event.get("objectRef") or {}).get("namespace") for event in events} - {None}
+    assert touched == {namespace, narrow.namespace}
+    wide = [event["requestURI"] for event in events if "objectRef" in event and "namespace" not in event["objectRef"]]
+    assert [uri for uri in wide if "/selfsubjectaccessreviews" not in uri] == []
+
+
 def test_every_request_is_one_that_the_rules_allow(
     control_plane: ControlPlane, namespace: str, account: Account, audit: Audit
 ) -> None:

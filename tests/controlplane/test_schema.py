@@ -58,6 +58,19 @@ def test_an_invalid_object_is_refused_with_the_cause(api: client.CustomObjectsAp
     assert case.says in json.loads(refusal.value.body)["message"]
 
 
+def test_no_field_is_immutable(api: client.CustomObjectsApi) -> None:
+    """One object becomes each valid one after the other, and the first again: what may be written may be changed."""
+    cases = [case for case in VALID if case.name == VALID[0].name]
+    create(api, Case("changing", cases[0].spec, name="changing"), dry_run=False)
+
+    for case in [*cases, *reversed(cases)]:
+        obj = api.get_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, "changing")
+        changed = api.replace_namespaced_custom_object(
+            GROUP, VERSION, NAMESPACE, PLURAL, "changing", obj | {"spec": case.spec}
+        )
+        assert changed["spec"].items() >= case.spec.items()
+
+
 def test_the_schema_defaults_are_the_two_we_mean(api: client.CustomObjectsApi) -> None:
     """The API server adds replicas (for /scale) and a status that nobody can take for ready, and nothing else."""
     created = create(api, VALID[0])

@@ -36,15 +36,20 @@ class Account:
 
 
 def account(
-    plane: ControlPlane, release: str, *, change: Callable[[Object], None] = lambda _: None, namespace: str = NAMESPACE
+    plane: ControlPlane,
+    release: str,
+    *options: str,
+    change: Callable[[Object], None] = lambda _: None,
+    namespace: str = NAMESPACE,
 ) -> Account:
     """Create the chart's account and rules under the name of `release`; `change` may alter each object before."""
-    objects = [obj for obj in rendered(release, namespace=namespace) if obj["kind"] in _RBAC]
+    objects = [obj for obj in rendered(release, *options, namespace=namespace) if obj["kind"] in _RBAC]
     for obj in objects:
         change(obj)
     if plane.get("namespace", namespace) is None:
         plane.kubectl("create", "namespace", namespace)
-    plane.apply(*objects, namespace=namespace)
+    for place in {obj["metadata"].get("namespace", namespace) for obj in objects}:
+        plane.apply(*(obj for obj in objects if obj["metadata"].get("namespace", namespace) == place), namespace=place)
     name = next(obj["metadata"]["name"] for obj in objects if obj["kind"] == "ServiceAccount")
     token = plane.kubectl("-n", namespace, "create", "token", name, "--duration=2h").strip()
     config = yaml.safe_load(plane.kubeconfig.read_text())

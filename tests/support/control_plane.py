@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.machine import INFRA, ROOT, tool
+from support.machine import INFRA, ROOT, program, tool
 from support.waiting import eventually
 
 CRD = ROOT / "crds" / "modelmoor.dev_modeldeployments.yaml"
@@ -101,14 +101,20 @@ rules: [{level: Metadata}]
 
 @contextmanager
 def control_plane() -> Iterator[ControlPlane]:
-    """Start one, with our CRD established and every write in an audit log; end it afterwards."""
+    """Start one, with our CRD established and every write in an audit log; end it afterwards.
+
+    Its API server and controllers are of the Kubernetes minor in MODELMOOR_KUBERNETES, else of the kind cluster's.
+    """
+    minor = os.environ.get("MODELMOOR_KUBERNETES")
+    servers = {"SERVERS": str(program("kubernetes", minor))} if minor else {}
     with tempfile.TemporaryDirectory(prefix="modelmoor-control-plane-") as folder:
         policy, audit = Path(folder) / "audit-policy.yaml", Path(folder) / "audit.log"
         policy.write_text(AUDIT_POLICY)
         script = INFRA / "control-plane.sh"
-        flags = f"--audit-policy-file={policy} --audit-log-path={audit}"
+        flags = f"--audit-policy-file={policy} --audit-log-path={audit} --audit-log-maxsize=4096"
         arguments = [script, "start", tool("kube"), folder]
-        subprocess.run(arguments, check=True, env=os.environ | {"APISERVER_ARGS": flags}, stdout=subprocess.DEVNULL)
+        environment = os.environ | {"APISERVER_ARGS": flags} | servers
+        subprocess.run(arguments, check=True, env=environment, stdout=subprocess.DEVNULL)
         try:
             plane = ControlPlane(Path(folder) / "kubeconfig", audit)
             plane.kubectl("apply", "--server-side", "-f", str(CRD))

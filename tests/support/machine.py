@@ -18,6 +18,13 @@ def tool(name: str) -> Path:
     return Path(folder) / name
 
 
+@cache
+def program(*named: str) -> Path:
+    """The path of a program that program.sh builds, such as ("kubernetes", "1.30") or ("kstatus",)."""
+    ran = subprocess.run([INFRA / "program.sh", *named], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(ran.stdout.strip())
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -10,6 +10,9 @@ from modelmoor_operator.api.types import FREE_FORM, OBJECT_NAME, Quantity, Wire
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
 AnnotationValue = Annotated[str, StringConstraints(max_length=4096)]
 
+_MOST_RESOURCES = 7
+"""Kubernetes 1.30 reckons that the rule below costs too much from 8 on, and refuses the whole definition."""
+
 
 class SecretKeyRef(Wire):
     """A key of a Secret."""
@@ -69,11 +72,11 @@ class Resources(Wire):
 
     requests: dict[str, Quantity] = Field(
         default_factory=dict,
-        max_length=16,
+        max_length=_MOST_RESOURCES,
         description="What is set aside on the node, such as cpu: 500m, memory: 1Gi.",
     )
     limits: dict[str, Quantity] = Field(
-        default_factory=dict, max_length=16, description="What is never exceeded, such as memory: 2Gi."
+        default_factory=dict, max_length=_MOST_RESOURCES, description="What is never exceeded, such as memory: 2Gi."
     )
 
 

@@ -226,6 +226,27 @@ class Reason(StrEnum):
         Course.Stalled,
         "Mend the field of spec.podTemplate that the message names; kubectl explain pod.spec shows what there is.",
     )
+    InvalidAutoscaling = (
+        "InvalidAutoscaling",
+        None,
+        Course.Stalled,
+        "Mend the field of spec.autoscaling that the message names; kubectl explain hpa.spec (scaledobject.spec for"
+        " engine KEDA) shows what there is.",
+    )
+    KedaNotInstalled = (
+        "KedaNotInstalled",
+        None,
+        Course.Waiting,
+        "Install KEDA, which is noticed within five minutes, or set spec.autoscaling.engine to HPA.",
+    )
+    KedaNotResponding = (
+        "KedaNotResponding",
+        None,
+        Course.Waiting,
+        "Start KEDA again. If it was removed for good, do its work: kubectl -n {namespace} patch scaledobject {name}"
+        ' --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\' and kubectl -n {namespace} delete hpa'
+        " keda-hpa-{name}",
+    )
     NameConflict = (
         "NameConflict",
         None,

@@ -36,6 +36,22 @@ URI_RULES = rules(
 )
 AUTOSCALING_RULES = rules(
     ("!has(self.minReplicas) || self.minReplicas <= self.maxReplicas", "minReplicas must not exceed maxReplicas"),
+    (
+        "!has(self.engine) || self.engine != 'KEDA' || (has(self.triggers) && self.triggers.size() > 0)",
+        "engine KEDA needs triggers: by what KEDA is to scale",
+    ),
+    (
+        "!has(self.triggers) || self.triggers.size() == 0 || (has(self.engine) && self.engine == 'KEDA')",
+        "triggers belong to engine KEDA; engine HPA, the default, takes metrics",
+    ),
+    (
+        "!has(self.metrics) || self.metrics.size() == 0 || !has(self.engine) || self.engine == 'HPA'",
+        "metrics belong to engine HPA; engine KEDA takes triggers",
+    ),
+    (
+        "!has(self.cpuUtilization) || !has(self.engine) || self.engine == 'HPA'",
+        "cpuUtilization belongs to engine HPA; for engine KEDA give a trigger of type cpu",
+    ),
 )
 RESOURCE_RULES = rules(
     (
@@ -71,8 +87,26 @@ POD_METADATA_RULES = rules(
         "annotations that start with modelmoor.dev/ belong to the operator",
     ),
 )
+PEER_RULES = rules(
+    (
+        "has(self.ipBlock) != (has(self.podSelector) || has(self.namespaceSelector))",
+        "give ipBlock alone, or podSelector, namespaceSelector or both",
+    ),
+)
+EXPRESSION_RULES = rules(
+    (
+        "(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)",
+        "In and NotIn need values; Exists and DoesNotExist take none",
+    ),
+)
 
 
 def at_least(shortest: str) -> dict[str, Any]:
     """A rule for a duration's lower bound."""
     return rules((f"duration(self) >= duration('{shortest}')", f"must be at least {shortest}"))
+
+
+def between(shortest: str, longest: str) -> dict[str, Any]:
+    """A rule for both bounds of a duration; the upper one is allowed, too."""
+    rule = f"duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}')"
+    return rules((rule, f"must be at least {shortest} and at most {longest}"))

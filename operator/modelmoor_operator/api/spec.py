@@ -1,13 +1,16 @@
 """What a person asks for: `spec` of a ModelDeployment. Each description is what `kubectl explain` shows."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
+from modelmoor_operator.api.access import Access
+from modelmoor_operator.api.observability import Observability
 from modelmoor_operator.api.pods import EnvVar, PodTemplate, Resources
 from modelmoor_operator.api.rules import AUTOSCALING_RULES, ROLLOUT_RULES, URI_RULES, at_least
 from modelmoor_operator.api.types import (
+    FREE_FORM,
     OBJECT_NAME,
     Duration,
     IntOrPercent,
@@ -15,6 +18,7 @@ from modelmoor_operator.api.types import (
     Wire,
     named_by,
     published_default,
+    typed_free_form,
 )
 
 
@@ -63,21 +67,58 @@ class Model(Wire):
     credentials: Credentials | None = Field(default=None, description="How the model's store is entered.")
 
 
+Metric = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        typed_free_form(
+            "What is measured, and the value to aim at.", "ContainerResource, Resource, Pods, Object or External."
+        )
+    ),
+]
+Trigger = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        typed_free_form("What KEDA asks, and the value to aim at.", "Scaler of KEDA, such as cron, cpu or prometheus.")
+    ),
+]
+
+
 class Autoscaling(Wire):
     """How many pods serve, by load."""
 
     model_config = ConfigDict(json_schema_extra=AUTOSCALING_RULES)
 
-    engine: Literal["HPA"] = Field(
-        default="HPA", description="What scales: HPA, a HorizontalPodAutoscaler. The default is HPA."
+    engine: Literal["HPA", "KEDA"] = Field(
+        default="HPA",
+        description="What scales: HPA, a HorizontalPodAutoscaler; or KEDA, a ScaledObject, where KEDA is installed."
+        " The default is HPA.",
     )
     min_replicas: int = Field(default=1, ge=1, le=1000, description="Fewest pods, 1 to 1000. The default is 1.")
     max_replicas: int = Field(ge=1, le=1000, description="Most pods, 1 to 1000.")
-    cpu_utilization: int = Field(
-        default=70,
+    cpu_utilization: int | None = Field(
+        default=None,
         ge=1,
         le=1000,
-        description="CPU use to aim at, in percent of the CPU that container model requests. The default is 70.",
+        description="CPU use to aim at, in percent of the CPU that container model requests, for engine HPA."
+        " The default is 70 where no metrics are given; beside metrics, CPU counts only where this is set.",
+    )
+    metrics: tuple[Metric, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Metrics of the HorizontalPodAutoscaler, at most 16, passed through for engine HPA:"
+        " kubectl explain hpa.spec.metrics shows the fields. The one that asks for most pods wins.",
+    )
+    behavior: dict[str, Any] | None = Field(
+        default=None,
+        json_schema_extra=FREE_FORM,
+        description="How quickly pods come and go, passed through to the HorizontalPodAutoscaler (KEDA's, for engine"
+        " KEDA): kubectl explain hpa.spec.behavior shows the fields. Kubernetes' own defaults where absent.",
+    )
+    triggers: tuple[Trigger, ...] = Field(
+        default=(),
+        max_length=16,
+        description="Triggers of KEDA's ScaledObject, 1 to 16, passed through for engine KEDA:"
+        " kubectl explain scaledobject.spec.triggers shows the fields. The one that asks for most pods wins.",
     )
 
 
@@ -177,10 +218,18 @@ class Spec(Wire):
         default=None, description="Any other field of the pods, merged into what the operator renders."
     )
     rollout: Rollout = Field(default_factory=Rollout, description="How a new revision takes over.")
+    access: Access | None = Field(default=None, description="Who may call the model.")
+    observability: Observability | None = Field(default=None, description="How the model is watched.")
     suspend: bool = Field(
         default=False,
         description="Stops every change of this model's objects while true; serving and status go on."
         ' The annotation modelmoor.dev/suspend: "true" does the same. The default is false.',
+    )
+    deletion_policy: Literal["Delete", "Orphan"] = Field(
+        default="Delete",
+        description="What happens to this model's objects when the ModelDeployment is deleted. Delete: they go with it."
+        " Orphan: they stay and go on serving, and a new ModelDeployment of the same name takes them over; wait until"
+        " status.observedGeneration has seen the field before you delete. The default is Delete.",
     )
     revision_history_limit: int = Field(
         default=5, ge=0, le=50, description="Old revisions that are kept to go back to, 0 to 50. The default is 5."

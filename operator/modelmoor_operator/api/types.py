@@ -46,6 +46,13 @@ def published_default(value: object) -> dict[str, Any]:
 FREE_FORM: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
 
 
+def typed_free_form(what: str, types: str) -> dict[str, Any]:
+    """The schema of an object that is passed through: its `type` must be there, the rest is another kind's to judge."""
+    known = {"type": {"type": "string", "minLength": 1, "maxLength": 64, "description": types}}
+    shape = {"type": "object", "required": ["type"], "properties": known, "maxProperties": 16}
+    return {"description": what, **shape, **FREE_FORM}
+
+
 def _read_duration(value: object) -> timedelta:
     # a bare number is refused: pydantic would take it for seconds, and the API server refuses it
     return value if isinstance(value, timedelta) else durations.parse(value)

@@ -10,6 +10,10 @@ PREFIX = "modelmoor.dev/"
 NAME_LABEL = PREFIX + "name"
 SLOT_LABEL = PREFIX + "slot"
 REVISION_LABEL = PREFIX + "revision"
+TWIN_LABEL = PREFIX + "service"
+"""On the headless Service alone: `headless`. Else the two Services of a model would be scraped for the same pods."""
+ROUTER_LABELS = {"app.kubernetes.io/managed-by": "modelmoor", "app.kubernetes.io/component": "router"}
+"""The router's pods, of the same namespace."""
 SUSPEND_ANNOTATION = PREFIX + "suspend"
 
 STABLE_SLOT = "a"
@@ -42,13 +46,19 @@ def owner_reference(md: ModelDeployment) -> Body:
     }
 
 
+def owner_references(md: ModelDeployment) -> list[Body]:
+    """The owners of every child: none under `deletionPolicy: Orphan`, for the collector takes only what is owned."""
+    return [] if md.spec.deletion_policy == "Orphan" else [owner_reference(md)]
+
+
 def metadata(md: ModelDeployment, name: str | None = None, slot: str | None = None) -> Body:
-    """Metadata of a child: name, namespace, labels and owner."""
+    """Metadata of a child: name, namespace, labels and, where there is one, the owner."""
+    owners = owner_references(md)
     return {
         "name": name or md.metadata.name,
         "namespace": md.metadata.namespace,
         "labels": labels(md) | ({SLOT_LABEL: slot} if slot else {}),
-        "ownerReferences": [owner_reference(md)],
+        **({"ownerReferences": owners} if owners else {}),
     }
 
 

@@ -21,6 +21,8 @@ def _service(md: ModelDeployment, name: str, port: int, *, headless: bool) -> Bo
         "ports": [{"name": PORT_NAME, "port": port, "targetPort": PORT_NAME, "protocol": "TCP"}],
         "ipFamilyPolicy": "PreferDualStack",
     }
+    metadata = names.metadata(md, name)
     if headless:
         spec["clusterIP"] = "None"
-    return {"apiVersion": "v1", "kind": "Service", "metadata": names.metadata(md, name), "spec": spec}
+        metadata["labels"] |= {names.TWIN_LABEL: "headless"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

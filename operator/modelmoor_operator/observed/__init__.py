@@ -48,7 +48,8 @@ def _told(seen: Observation, ready: Finding) -> tuple[str, str | None]:
         return f"Suspended: {waits}. {ready.message}"[:_SUMMARY_LENGTH], Reason.Suspended.hint_for(facts)
     serving = seen.count("availableReplicas") and not ready.settled
     suffix = f" Revision {seen.active} goes on serving." if serving and seen.active not in ("", seen.target) else ""
-    return ready.message[: _SUMMARY_LENGTH - len(suffix)] + suffix, ready.hint[:_SUMMARY_LENGTH] or None
+    hint = (ready.hint or seen.advice)[:_SUMMARY_LENGTH]
+    return ready.message[: _SUMMARY_LENGTH - len(suffix)] + suffix, hint or None
 
 
 def _served(seen: Observation) -> ServedModel:

@@ -7,6 +7,8 @@ adds a second entry beside the edited one (measured on a real API server). Such 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from modelmoor_operator.api.v1alpha1 import KIND
+
 Body = Mapping[str, Any]
 
 INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "linkerd-proxy", "linkerd-init", "vault-agent"})
@@ -17,18 +19,33 @@ _CONTAINER_LISTS = {"env": "name", "ports": "containerPort", "volumeMounts": "mo
 
 def foreign(wanted: Body, live: Body) -> list[str]:
     """Paths of what stands in the live object's lists and not in ours; empty where all is well."""
+    found = [f"metadata.ownerReferences[{owner['name']}]" for owner in _owners(live) if not _owners(wanted)]
     if wanted["kind"] == "Service":
-        return list(_service(wanted["spec"], live["spec"]))
+        found += _service(wanted["spec"], live["spec"])
     if wanted["kind"] == "Deployment":
-        return list(_pod(wanted["spec"]["template"]["spec"], live["spec"]["template"]["spec"]))
-    return []
+        found += _pod(wanted["spec"]["template"]["spec"], live["spec"]["template"]["spec"])
+    return found
 
 
 def mending(wanted: Body, live: Body) -> dict[str, Any] | None:
-    """A JSON merge patch that replaces those lists by ours; None for a kind that has none.
+    """A JSON merge patch that replaces those lists by ours; None where nothing needs one.
 
     It holds the whole of what is wanted: an invalid part makes the API server refuse all of it, never write half.
     """
+    lists = _lists(wanted, live)
+    if _owners(live) and not _owners(wanted):
+        kept = [owner for owner in live["metadata"]["ownerReferences"] if owner not in _owners(live)]
+        return {**(lists or {}), "metadata": {"ownerReferences": kept}}
+    return lists
+
+
+def _owners(body: Body) -> list[Body]:
+    """The owner references that would make the collector take an object with its ModelDeployment."""
+    references = body["metadata"].get("ownerReferences") or ()
+    return [reference for reference in references if reference.get("controller") and reference.get("kind") == KIND]
+
+
+def _lists(wanted: Body, live: Body) -> dict[str, Any] | None:
     spec = wanted["spec"]
     if wanted["kind"] == "Service":
         gone = {key: None for key in live["spec"].get("selector") or {} if key not in spec["selector"]}

@@ -24,6 +24,8 @@ class Observation:
     facts: Mapping[str, Any] | None = None
     refused: Finding | None = None
     """What kept this pass from writing what the spec asks for."""
+    advice: str = ""
+    """What is worth a sentence in the hint while nothing else needs doing."""
     suspended: bool = False
     pending: bool = False
     """Suspended, and something waits to be written."""

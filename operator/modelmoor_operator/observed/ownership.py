@@ -17,6 +17,11 @@ class Claim(Enum):
     FOREIGN = "somebody else's"
 
 
+def owned(md: ModelDeployment, metadata: Mapping[str, Any]) -> bool:
+    """Whether the object would be collected with this very ModelDeployment."""
+    return any(reference.get("uid") == md.metadata.uid for reference in metadata.get("ownerReferences") or ())
+
+
 def claim(md: ModelDeployment, body: Mapping[str, Any], *, managed: bool) -> Claim:
     """Judge a live object; `managed` says that our manager stands in its managedFields.
 

@@ -3,6 +3,7 @@
 # usage: control-plane.sh start KUBE FOLDER   start, wait until it answers (4 to 5 s), print KUBECONFIG=FOLDER/kubeconfig
 #        control-plane.sh stop FOLDER         end exactly the processes that were started for FOLDER
 # KUBE is the binary that tools.sh makes. Several run at once: ports are free ones of the loopback interface.
+# SERVERS is another binary for API server and controller-manager: of another version, by program.sh kubernetes MINOR.
 # Environment: API_PORT, ETCD_PORT, ETCD_PEER_PORT; ETCD_DIR (a tmpfs is quicker); SCHEDULER=1 adds kube-scheduler;
 # APISERVER_ARGS, KCM_ARGS, SCHEDULER_ARGS: more flags, for example KCM_ARGS="--kube-api-qps=500 --kube-api-burst=1000".
 # shellcheck disable=SC2086  # the *_ARGS are lists of flags
@@ -67,6 +68,9 @@ start() {
     if running "$component"; then echo "$PWD runs already: stop it first" >&2; exit 1; fi
     ln -sf "$kube" "$component"
   done
+  if [ "${SERVERS:-}" ]; then
+    for component in kube-apiserver kube-controller-manager; do ln -sf "$SERVERS" "$component"; done
+  fi
   ln -sf "$kube" kubectl
   read -r api etcd peer < <(python3 -c 'import socket; s = [socket.create_server(("127.0.0.1", 0)) for _ in "123"]; print(*(x.getsockname()[1] for x in s))')
   api=${API_PORT:-$api} etcd=${ETCD_PORT:-$etcd} peer=${ETCD_PEER_PORT:-$peer}
@@ -104,6 +108,7 @@ enter() { mkdir -p "$1" && cd "$1" && cd "$(pwd -P)"; }
 case "${1:-}:$#" in
   start:3)
     kube=$(realpath -e "$2")
+    if [ "${SERVERS:-}" ]; then SERVERS=$(realpath -e "$SERVERS"); fi
     enter "$3"
     start "$kube"
     ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings a kind cluster up, from nothing if need be: engine, tools, node image, cluster, metrics-server; waits until all
 # is Ready. Mends a cluster that a reboot left dead or half alive, and makes it anew where that does not help.
-# usage: up.sh [NAME]                   NAME is modelmoor unless given
+# usage: up.sh [NAME [CONFIG]]          NAME is modelmoor unless given, CONFIG kind-config.yaml (read when it is made)
 #        up.sh --kubeconfig [NAME]      print the path of its kubeconfig (a file of its own; ~/.kube is never touched)
 source "$(dirname "$0")/lib.sh"
 source "$infra/go.sh"
@@ -11,6 +11,7 @@ case "${1:-}" in
   --kubeconfig) echo "$cache/clusters/${2:-modelmoor}"; exit ;;
   -*) usage 2 ;;
 esac
+config=${2:-$repository/kind-config.yaml}
 name=${1:-modelmoor} kubeconfig=$cache/clusters/${1:-modelmoor} bin=$("$infra/tools.sh" --bin)
 [[ "$name" =~ ^[a-z0-9.-]+$ ]] || fail "a cluster's name holds lower-case letters, digits, dots and dashes only" 2
 
@@ -44,7 +45,7 @@ create() {
   image=$("$infra/node-image.sh")
   mkdir -p "$cache/clusters"
   rm -f "$kubeconfig"
-  timed "create cluster $name" "$bin/kind" create cluster --name "$name" --image "$image" --kubeconfig "$kubeconfig" --config "$repository/kind-config.yaml"
+  timed "create cluster $name" "$bin/kind" create cluster --name "$name" --image "$image" --kubeconfig "$kubeconfig" --config "$config"
   kubectl -n kube-system scale deployment coredns --replicas=1 >/dev/null # one node: a second one only takes its share
 }
 

@@ -1,0 +1,197 @@
+"""The faults, told as scenarios: each ends in the same state as the same story without faults."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from chaos.bench import Bench, Different
+from chaos.faults import Fault, Moment
+from chaos.state import Snapshot
+from chaos.stories import CREATE, DELETE, SEVERAL, UPDATE, Story
+
+ANSWERS = {
+    Fault.CONFLICT: 0.04,
+    Fault.TOO_MANY: 0.04,
+    Fault.ERROR: 0.04,
+    Fault.UNAVAILABLE: 0.04,
+    Fault.LOST: 0.06,
+    Fault.SLOW: 0.01,
+}
+
+
+@dataclass
+class Outcome:
+    """One line of the table."""
+
+    scenario: str
+    runs: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+    verdict: str = "same"
+    hits: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A story without faults: the state after each step, and how many writes the steps with faults took."""
+
+    states: list[Snapshot]
+    writes: int
+
+
+@contextmanager
+def outcome(bench: Bench, scenario: str) -> Iterator[Outcome]:
+    """Count faults and time; whatever happens inside, nothing goes wrong on purpose afterwards."""
+    made = Outcome(scenario)
+    bench.faults.hits.clear()
+    begun = time.monotonic()
+    try:
+        yield made
+    finally:
+        bench.proxy.pardon()
+        bench.faults.stop()
+        made.seconds = time.monotonic() - begun
+        made.hits = dict(bench.faults.hits)
+        made.faults = sum(made.hits.values())
+
+
+def reference(bench: Bench, story: Story) -> Reference:
+    """Play a story with no fault at all."""
+    namespace = bench.namespace(f"{story.name}-plain")
+    states: list[Snapshot] = []
+    begun = 0
+    for number, step in enumerate(story.steps):
+        if number == story.begin:
+            begun = _writes(bench, namespace)
+        step.act(bench.api, namespace)
+        states.append(bench.settled(namespace))
+    return Reference(states, _writes(bench, namespace) - begun)
+
+
+def _writes(bench: Bench, namespace: str) -> int:
+    return sum(call.namespace == namespace for call in bench.proxy.writes)
+
+
+def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[[str], None]) -> str:
+    """Play a story with faults, which `arm` sets going before step `story.begin`; returns the namespace."""
+    namespace = bench.namespace(word)
+    bench.audit.mark()
+    for number, step in enumerate(story.steps):
+        if number == story.begin:
+            arm(namespace)
+        step.act(bench.api, namespace)
+        bench.reaches(namespace, known.states[number])
+    bench.proxy.pardon()
+    bench.faults.stop()
+    bench.stays(namespace, known.states[-1])
+    bench.strangers_untouched(namespace)
+    return namespace
+
+
+def kill_at_every_write(
+    bench: Bench, story: Story, known: Reference, *, moments: tuple[Moment, ...] = tuple(Moment), every: int = 1
+) -> Outcome:
+    """For each n a run of its own, in which the operator dies at its n-th write and is started again."""
+    with outcome(bench, f"killed at the n-th write: {story.name}") as told:
+        for moment in moments:
+            for write in range(1, known.writes + 1, every):
+
+                def arm(namespace: str, write: int = write, moment: Moment = moment) -> None:
+                    bench.proxy.execute(write, moment, namespace)
+
+                try:
+                    play(bench, story, known, f"{story.name}-kill", arm)
+                except Different as error:
+                    raise Different(f"killed {moment.value} of write {write} of {story.name}: {error}") from error
+                told.runs += 1
+    return told
+
+
+def one_write_a_life(bench: Bench, story: Story, known: Reference, moment: Moment) -> Outcome:
+    """The operator dies at each of its writes, again and again, until nothing is left to write."""
+    with outcome(bench, f"one write a life, killed {moment.value}: {story.name}") as told:
+        play(
+            bench,
+            story,
+            known,
+            f"{story.name}-lives",
+            lambda namespace: bench.proxy.execute(1, moment, namespace, again=True) and None,
+        )
+        told.runs += 1
+    return told
+
+
+def random_answers(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
+    """Every sixth request is refused, or committed without an answer."""
+    with outcome(bench, f"random answers: {story.name}") as told:
+        for _ in range(runs):
+
+            def arm(_: str) -> None:
+                bench.faults.rates = ANSWERS
+
+            play(bench, story, known, f"{story.name}-answers", arm)
+            told.runs += 1
+    return told
+
+
+def lost_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
+    """A third of all watch events never arrives: the resync mends it."""
+    with outcome(bench, f"lost watch events: {story.name}") as told:
+        for _ in range(runs):
+
+            def arm(_: str) -> None:
+                bench.faults.drop = {"*": 0.33}
+
+            play(bench, story, known, f"{story.name}-lost", arm)
+            told.runs += 1
+    return told
+
+
+def late_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
+    """Events of one kind overtake those of another by seconds, and watches end in the middle."""
+    delays = ({"deployments": 2.0, "*": 0.1}, {"modeldeployments": 2.0, "*": 0.2}, {"*": 1.0})
+    with outcome(bench, f"late watch events: {story.name}") as told:
+        for number in range(runs):
+
+            def arm(_: str, number: int = number) -> None:
+                bench.faults.delay = delays[number % len(delays)]
+                bench.faults.cut = 0.05
+                bench.proxy.cut_connections()
+
+            play(bench, story, known, f"{story.name}-late", arm)
+            told.runs += 1
+    return told
+
+
+def stale_reads(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
+    """A third of all lists and gets is answered as it was some time before, and connections are cut."""
+    with outcome(bench, f"stale lists and gets: {story.name}") as told:
+        for _ in range(runs):
+
+            def arm(_: str) -> None:
+                bench.faults.stale = 0.33
+                bench.faults.cut = 0.1
+
+            play(bench, story, known, f"{story.name}-stale", arm)
+            told.runs += 1
+    return told
+
+
+def everything(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
+    """All of it at once, a kill at every tenth write included."""
+    with outcome(bench, f"everything at once: {story.name}") as told:
+        for _ in range(runs):
+
+            def arm(namespace: str) -> None:
+                bench.faults.rates = {fault: rate / 2 for fault, rate in ANSWERS.items()}
+                bench.faults.drop, bench.faults.cut, bench.faults.stale = {"*": 0.1}, 0.05, 0.1
+                bench.faults.delay = {"*": 0.3}
+                bench.proxy.execute(10, Moment.UNANSWERED, namespace, again=True)
+
+            play(bench, story, known, f"{story.name}-all", arm)
+            told.runs += 1
+    return told
+
+
+STORIES = (CREATE, UPDATE, DELETE, SEVERAL)
