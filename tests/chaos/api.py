@@ -87,6 +87,19 @@ class Api:
         path = kind.path(namespace, obj["metadata"]["name"]) + query
         return self.call("PATCH", path, obj, content_type="application/apply-patch+yaml")
 
+    def replace(self, kind: Kind, namespace: str, obj: Object) -> None:
+        """Make an object's spec exactly this one, as `kubectl replace` does: an apply leaves nulls behind in places."""
+        while True:
+            found = self.call("GET", kind.path(namespace, obj["metadata"]["name"]))
+            try:
+                path = kind.path(namespace, obj["metadata"]["name"]) + f"?fieldManager={USER}"
+                self.call("PUT", path, {**found, "spec": obj["spec"]})
+            except Refusal as refusal:
+                if refusal.status == 409:  # the operator wrote status in between
+                    continue
+                raise
+            return
+
     def patch(self, kind: Kind, namespace: str, name: str, change: object, *, subresource: str | None = None) -> Object:
         """A JSON patch where `change` is a list, a merge patch otherwise."""
         spelling = "json-patch" if isinstance(change, list) else "merge-patch"

@@ -10,9 +10,9 @@ from chaos.api import Api, Refusal
 from chaos.bench import Bench, Different
 from chaos.scenarios import Outcome, outcome
 from chaos.specs import specs
-from chaos.state import difference
+from chaos.state import Snapshot, difference
 from modelmoor_operator.kinds import AUTOSCALER, DEPLOYMENT, DISRUPTION_BUDGET, MODEL_DEPLOYMENT, SERVICE, Kind
-from support.manifests import model
+from support.manifests import condition, model
 
 Object = dict[str, Any]
 
@@ -39,6 +39,10 @@ def accepted(api: Api, spec: Object) -> bool:
     return True
 
 
+def _ready(state: Snapshot) -> bool:
+    return bool(condition(state["modeldeployments/iris"], "Ready").get("status") == "True")
+
+
 def _object(spec: Object) -> Object:
     return {**model("iris"), "spec": spec}
 
@@ -57,9 +61,10 @@ def there_and_back(bench: Bench, examples: int) -> Outcome:
             bench.api.apply(MODEL_DEPLOYMENT, there, _object(a))
             expected = bench.settled(fresh, history=False)
             bench.reaches(there, expected, history=False)
-            bench.api.apply(MODEL_DEPLOYMENT, there, _object(b))
+            assume(_ready(expected))  # what never serves leaves in place what served before it
+            bench.api.replace(MODEL_DEPLOYMENT, there, _object(b))
             bench.settled(there)
-            bench.api.apply(MODEL_DEPLOYMENT, there, _object(a))
+            bench.api.replace(MODEL_DEPLOYMENT, there, _object(a))
             found = bench.settled(there, history=False)
             told.runs += 1
             if found != expected:

@@ -72,7 +72,8 @@ def _told(kind: Kind, obj: Object, owners: dict[str, str], history: bool) -> Obj
         "ownerReferences": references,
         "finalizers": metadata.get("finalizers") or [],
         "deleting": "deletionTimestamp" in metadata,
-        "managers": _managers(metadata.get("managedFields") or ()),
+        # a revision is applied once; its owner is changed by a patch of the same manager, and nothing is ever dropped
+        "managers": [] if kind is REVISION and not history else _managers(metadata.get("managedFields") or ()),
     }
     rest = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata", "status")}
     if kind is SERVICE:
@@ -94,10 +95,11 @@ def _told(kind: Kind, obj: Object, owners: dict[str, str], history: bool) -> Obj
 
 def _managers(fields: Any) -> list[Object]:
     """Which of our managers hold what; those of the cluster's own controllers come and go."""
+    # the hand-over's claim of a number that the operator declares, too, is without effect, and goes when that changes
     ours = [
         {key: item.get(key) for key in ("manager", "operation", "subresource", "fieldsV1")}
         for item in fields
-        if str(item.get("manager")).startswith(OURS)
+        if str(item.get("manager")).startswith(OURS) and item.get("manager") != "modelmoor-handover"
     ]
     for item in ours:  # an owner reference stands there under its uid
         references = item["fieldsV1"].get("f:metadata", {}).get("f:ownerReferences")

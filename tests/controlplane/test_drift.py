@@ -107,6 +107,11 @@ EDITS: dict[str, tuple[str, list[str], Callable[[Object], bool]]] = {
         ["patch", "deployment", "iris", "-p", json.dumps(FOREIGN_VOLUME)],
         lambda obj: "spy" not in json.dumps(pod(obj)),
     ),
+    "a foreign account": (
+        "deployment",
+        ["set", "serviceaccount", "deployment/iris", "spy"],
+        lambda obj: not {"serviceAccount", "serviceAccountName"} & pod(obj).keys(),
+    ),
     "an edited container port": (
         "deployment",
         ["patch", "deployment", "iris", "--type=json", "-p", json.dumps(CONTAINER_PORT)],

@@ -209,11 +209,11 @@ def test_where_keda_was_removed_for_good_the_hint_frees_the_model(
             "mdep", "iris", says("Ready", "False", "KedaNotResponding"), namespace=namespace, seconds=60
         )
         for command in commands(stuck["status"]["hint"]):
-            control_plane.kubectl(*command, "--ignore-not-found" if "delete" in command else "--output=name")
+            control_plane.kubectl(*command)
         replicas(control_plane, namespace, 5)
         stands(control_plane, namespace, BY_OPERATOR | {"replicas": 5})
 
 
 def commands(hint: str) -> list[list[str]]:
     """The kubectl commands of a hint, as a shell would split them."""
-    return [shlex.split(part.removesuffix(" and")) for part in hint.split("kubectl ")[1:]]
+    return [shlex.split(part.removesuffix("&& ")) for part in hint.split("kubectl ")[1:]]

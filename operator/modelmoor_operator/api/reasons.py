@@ -244,8 +244,8 @@ class Reason(StrEnum):
         None,
         Course.Waiting,
         "Start KEDA again. If it was removed for good, do its work: kubectl -n {namespace} patch scaledobject {name}"
-        ' --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\' and kubectl -n {namespace} delete hpa'
-        " keda-hpa-{name}",
+        ' --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\' && kubectl -n {namespace} delete hpa'
+        " --ignore-not-found keda-hpa-{name}",
     )
     NameConflict = (
         "NameConflict",

@@ -14,6 +14,7 @@ Body = Mapping[str, Any]
 INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "linkerd-proxy", "linkerd-init", "vault-agent"})
 """Containers that meshes and agents put into workloads: left alone."""
 
+_ACCOUNT = ("serviceAccountName", "serviceAccount")
 _CONTAINER_LISTS = {"env": "name", "ports": "containerPort", "volumeMounts": "mountPath"}
 
 
@@ -56,7 +57,8 @@ def _lists(wanted: Body, live: Body) -> dict[str, Any] | None:
             field: list(pod.get(field, ())) + _injected(pod, live_pod, field)
             for field in ("containers", "initContainers", "volumes")
         }
-        return {"spec": {**spec, "template": {**spec["template"], "spec": {**pod, **lists}}}}
+        account = dict.fromkeys(_ACCOUNT) if _account(pod, live_pod) else {}
+        return {"spec": {**spec, "template": {**spec["template"], "spec": {**account, **pod, **lists}}}}
     return None
 
 
@@ -70,7 +72,17 @@ def _service(wanted: Body, live: Body) -> Iterator[str]:
             yield f"spec.selector[{key}]"
 
 
+def _account(wanted: Body, live: Body) -> bool:
+    """Whether pods run under an account that nobody asks for (any more).
+
+    The API server keeps it under two names, of which an apply owns and drops one: the other brings it back.
+    """
+    return not any(wanted.get(field) for field in _ACCOUNT) and any(live.get(field) for field in _ACCOUNT)
+
+
 def _pod(wanted: Body, live: Body) -> Iterator[str]:
+    if _account(wanted, live):
+        yield "spec.template.spec.serviceAccountName"
     for field in ("containers", "initContainers"):
         ours = {container["name"]: container for container in wanted.get(field) or ()}
         for container in live.get(field) or ():
