@@ -31,6 +31,18 @@ class Audit:
         told = (json.loads(line) for line in whole.splitlines())
         return [event for event in told if event["user"].get("username") == self.user]
 
+    def forbidden(self, *namespaces: str) -> list[str]:
+        """Requests answered with 403 that concern these namespaces or the whole cluster.
+
+        Others are left out: a write to the namespace of an earlier test, which is on its way out, is 403, too.
+        """
+        return [
+            f"{event['verb']} {event['requestURI']}"
+            for event in self.events()
+            if (event.get("responseStatus") or {}).get("code") == 403
+            and (event.get("objectRef") or {}).get("namespace") in (None, *namespaces)
+        ]
+
     def writes(self, namespace: str | None = None) -> list[str]:
         """Requests that changed something (or tried to): `verb path code`; the Lease and dry runs are left out."""
         found = []
