@@ -12,6 +12,7 @@ from chaos.scenarios import Outcome
 from chaos.stories import CREATE, DELETE, SEVERAL, UPDATE
 from support.account import account
 from support.control_plane import control_plane
+from support.machine import end_cleanly_when_told
 
 Scenario = tuple[str, Callable[[Bench], Outcome]]
 
@@ -23,6 +24,7 @@ def main() -> int:
     if arguments.list:
         print("\n".join(name for name, _ in chosen))
         return 0
+    end_cleanly_when_told()
     print(f'seed {arguments.seed}; once more: make chaos CHAOS="--seed {arguments.seed}"', flush=True)
     told: list[Outcome] = []
     with control_plane() as plane:

@@ -20,6 +20,7 @@ from perf.fleet import Fleet
 from perf.steps import Run, burst, hand_over, idle, no_op, rest
 from support.account import account
 from support.control_plane import control_plane
+from support.machine import end_cleanly_when_told
 from support.operator import operator
 
 _CONTROLLERS = "--kube-api-qps=500 --kube-api-burst=1000"
@@ -28,6 +29,7 @@ _CONTROLLERS = "--kube-api-qps=500 --kube-api-burst=1000"
 
 def main() -> int:
     arguments = _parser().parse_args()
+    end_cleanly_when_told()
     names = ("models", "rest", "idle")
     figures = Figures({name: getattr(arguments, name) for name in names} | {"command": " ".join(sys.argv[1:])})
     memory = Path("/dev/shm")

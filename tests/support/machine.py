@@ -1,6 +1,7 @@
 """Finds and starts what stands outside Python: the project's own scripts provide every program."""
 
 import os
+import signal
 import socket
 import subprocess
 from functools import cache
@@ -23,6 +24,11 @@ def program(*named: str) -> Path:
     """The path of a program that program.sh builds, such as ("kubernetes", "1.30") or ("kstatus",)."""
     ran = subprocess.run([INFRA / "program.sh", *named], check=True, stdout=subprocess.PIPE, text=True)
     return Path(ran.stdout.strip())
+
+
+def end_cleanly_when_told() -> None:
+    """SIGTERM ends this process as Ctrl-C does: what it started is stopped, and nothing is left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:
