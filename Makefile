@@ -60,13 +60,13 @@ test-versions: venv  ## CRD, golden objects and server-side apply on the oldest 
 	set -e; for minor in $$($(INFRA)/program.sh kubernetes); do \
 	  echo "Kubernetes $$minor"; MODELMOOR_KUBERNETES=$$minor $(PYTEST) --timeout 300 $(VERSION_TESTS); done
 
-test-keda: venv  ## autoscaling by a real KEDA, on a control plane without nodes (builds KEDA once, ten minutes)
+test-keda: venv  ## autoscaling by a real KEDA, on a control plane without nodes (builds KEDA once, which takes long)
 	$(PYTEST) --timeout 300 tests/keda
 
 chaos: venv  ## faults before a real API server, each compared with the end without (long; CHAOS=--help, CHAOS="--seed 7")
 	PYTHONPATH=tests $(PY) -m chaos $(CHAOS)
 
-drain: venv  ## a node is drained under load, on a cluster of two nodes that is made for it and deleted (10 minutes)
+drain: venv  ## a node is drained under load, on a cluster of two nodes that is made for it and deleted (4 minutes)
 	trap '$(INFRA)/down.sh modelmoor-drain' EXIT; timeout 1500 $(PYTEST) --timeout 900 -rA tests/drain
 
 ##@ Figures
