@@ -1,5 +1,6 @@
 """A cache that lags behind: what is written is bound to what was judged, so a late view harms nobody."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -147,7 +148,7 @@ def versions(api: Api, namespace: str) -> dict[str, str]:
 
 
 def test_a_namespace_on_its_way_out_makes_no_storm(late: Bench) -> None:
-    """Every child that goes would be made again if it could: one word in the log, and an end."""
+    """Every child that goes would be made again if it could: no word twice in the log, and an end."""
     name = late.namespace("leaving")
     begin(late, name)
     said = len(late.operator.said())
@@ -157,5 +158,7 @@ def test_a_namespace_on_its_way_out_makes_no_storm(late: Bench) -> None:
     idle(late)
 
     lines = [line for line in late.operator.said()[said:].splitlines() if name in line]
-    assert len(lines) <= 1, lines
+    # which child goes first is the namespace controller's choice: a Deployment that loses its pods is a word of its own
+    words = [json.loads(line)["message"] for line in lines]
+    assert len(words) == len(set(words)), lines
     assert len(late.audit.writes(name)) <= 12
