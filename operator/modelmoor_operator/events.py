@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from modelmoor_operator.api import times
 from modelmoor_operator.api.v1alpha1 import API_VERSION, KIND, Metadata
 from modelmoor_operator.errors import Refused
 from modelmoor_operator.kinds import EVENT, Kind
 from modelmoor_operator.observed import Finding
+
+STATUS_MANAGER = "modelmoor-status"
+"""Writes what is told of a model: its status, and its Events."""
 
 BURST = 25
 REFILL = timedelta(minutes=5)
 """So many writes of events at once for one object, and one more after each of these: client-go's own numbers."""
 
 Body = dict[str, Any]
-_MANAGER = "modelmoor-status"
 log = logging.getLogger(__name__)
 
 
@@ -81,9 +84,9 @@ class Recorder:
 
     async def _counted(self, namespace: str, series: _Series, now: datetime) -> bool:
         """Whether the Event was still there to count on; Kubernetes drops them after an hour of silence."""
-        patch = {"series": {"count": series.count, "lastObservedTime": _micro(now)}}
+        patch = {"series": {"count": series.count, "lastObservedTime": times.micro(now)}}
         try:
-            await self._cluster.merge(EVENT, namespace, series.name, patch, manager=_MANAGER)
+            await self._cluster.merge(EVENT, namespace, series.name, patch, manager=STATUS_MANAGER)
         except Refused as error:
             if error.status != 404:
                 raise
@@ -96,7 +99,7 @@ class Recorder:
             "apiVersion": EVENT.api_version,
             "kind": "Event",
             "metadata": {"name": name, "namespace": metadata.namespace},
-            "eventTime": _micro(now),
+            "eventTime": times.micro(now),
             "reportingController": "modelmoor.dev/operator",
             "reportingInstance": self._identity[:128],
             "action": "Reconcile",
@@ -111,9 +114,5 @@ class Recorder:
                 "uid": metadata.uid,
             },
         }
-        await self._cluster.create(EVENT, body, manager=_MANAGER)
+        await self._cluster.create(EVENT, body, manager=STATUS_MANAGER)
         return name
-
-
-def _micro(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-MANAGED_BY = "app.kubernetes.io/managed-by=modelmoor"
+MANAGED_LABELS = {"app.kubernetes.io/managed-by": "modelmoor"}
+"""On every child of a model; the lists and watches of children select by them."""
+MANAGED_BY = ",".join(f"{label}={value}" for label, value in MANAGED_LABELS.items())
+"""The same as a selector."""
 
 _CHILD_VERBS = ("get", "list", "watch", "create", "patch", "delete")
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from modelmoor_operator.api import times
 from modelmoor_operator.errors import Conflict, OperatorError
 from modelmoor_operator.fence import RENEW_DEADLINE, Fence
 from modelmoor_operator.kinds import LEASE, Kind
@@ -166,7 +167,7 @@ class Elector:
         return True
 
     def _lease(self, lease: Body | None, *, holder: str, seconds: int) -> Body:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = times.micro(datetime.now(UTC))
         old = (lease or {}).get("spec") or {}
         moved = old.get("holderIdentity") != holder
         metadata: Body = {"name": self._name, "namespace": self._namespace}

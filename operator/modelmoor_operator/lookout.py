@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from modelmoor_operator.desired import names
 from modelmoor_operator.kinds import CORE_EVENT, POD, Kind
 from modelmoor_operator.queue import Key
 
@@ -18,7 +19,6 @@ FRESH_SECONDS = 2.0
 """A list for all is good for so long."""
 LOOKS_PER_SECOND = 50.0
 
-_NAME = "modelmoor.dev/name"
 _MEMORY_SECONDS = 10.0
 _UNREAD_SPEC = ("volumes", "tolerations", "affinity")
 _UNREAD_CONTAINER = ("env", "volumeMounts", "livenessProbe", "readinessProbe", "startupProbe", "securityContext")
@@ -45,10 +45,10 @@ class Lookout:
 
     async def pods(self, namespace: str, selector: Mapping[str, str]) -> Bodies:
         """The pods of one model, at most `FRESH_SECONDS` old where many models are on their way."""
-        if not self._many(namespace, selector[_NAME]):
+        if not self._many(namespace, selector[names.NAME_LABEL]):
             wanted = ",".join(f"{label}={value}" for label, value in selector.items())
             return await self._cluster.list(POD, namespace, labels=wanted)
-        every = await self._shared(POD, namespace, lambda: self._cluster.list(POD, namespace, labels=_NAME))
+        every = await self._shared(POD, namespace, lambda: self._cluster.list(POD, namespace, labels=names.NAME_LABEL))
         return [pod for pod in every if selector.items() <= (pod["metadata"].get("labels") or {}).items()]
 
     async def warnings(self, namespace: str) -> Bodies:

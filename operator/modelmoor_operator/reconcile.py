@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from modelmoor_operator import desired, logs, observed
+from modelmoor_operator.api import times
 from modelmoor_operator.api.reasons import Course, Reason
 from modelmoor_operator.api.v1alpha1 import InvalidObject, Metadata, ModelDeployment
 from modelmoor_operator.cache import MANAGER, Cache, Entry, entry
@@ -232,7 +233,7 @@ class Reconciler:
         """Put the verdict on the revision, from where status can be rebuilt: it was served whole."""
         wanted: dict[str, str] = {}
         if seen.active != seen.target:
-            wanted[revision.ACTIVE_SINCE] = seen.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            wanted[revision.ACTIVE_SINCE] = times.micro(seen.now)
         if seen.facts and not (step.stored and step.stored.facts):
             told = {name: seen.facts.get(name) for name in ("digest", "size", "files", "format", "framework")}
             wanted[revision.FACTS] = json.dumps({name: value for name, value in told.items() if value is not None})

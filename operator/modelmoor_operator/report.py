@@ -11,13 +11,11 @@ from modelmoor_operator.api.status import Status
 from modelmoor_operator.api.v1alpha1 import API_VERSION, KIND, Metadata, ModelDeployment
 from modelmoor_operator.cache import Cache, Entry
 from modelmoor_operator.errors import Refused
-from modelmoor_operator.events import EventWrites, Recorder
+from modelmoor_operator.events import STATUS_MANAGER, EventWrites, Recorder
 from modelmoor_operator.kinds import MODEL_DEPLOYMENT, Kind
 from modelmoor_operator.metrics import CONDITION
 from modelmoor_operator.observed import Finding, Observation
 from modelmoor_operator.queue import Key
-
-STATUS_MANAGER = "modelmoor-status"
 
 Body = dict[str, Any]
 log = logging.getLogger(__name__)

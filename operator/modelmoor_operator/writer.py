@@ -13,7 +13,15 @@ from modelmoor_operator.api.v1alpha1 import ModelDeployment
 from modelmoor_operator.cache import MANAGER, Cache, Entry, entry, owner_key
 from modelmoor_operator.desired import names, replicas
 from modelmoor_operator.errors import Conflict, Gone, Invalid, Refused, Stalled, Waiting
-from modelmoor_operator.kinds import AUTOSCALER, DEPLOYMENT, MODEL_DEPLOYMENT, SCALED_OBJECT, Kind, kind_of
+from modelmoor_operator.kinds import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    MANAGED_LABELS,
+    MODEL_DEPLOYMENT,
+    SCALED_OBJECT,
+    Kind,
+    kind_of,
+)
 from modelmoor_operator.metrics import DRIFT_HEALED
 from modelmoor_operator.observed import drift
 from modelmoor_operator.observed.finding import sentence
@@ -41,7 +49,6 @@ class Writes(Protocol):
     async def apply(
         self, kind: Kind, body: Body, *, manager: str, subresource: str | None = None, dry_run: bool = False
     ) -> Body: ...
-    async def create(self, kind: Kind, body: Body, *, manager: str) -> Body: ...
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Body, *, manager: str) -> Body: ...
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> Body | None: ...
 
@@ -201,7 +208,7 @@ class Writer:
                 self._cache.remove(kind, cached.body)
             return None
         live = entry(kind, body)
-        managed = (live.metadata.get("labels") or {}).get("app.kubernetes.io/managed-by") == "modelmoor"
+        managed = MANAGED_LABELS.items() <= (live.metadata.get("labels") or {}).items()
         if managed or kind is MODEL_DEPLOYMENT:
             self._cache.upsert(kind, body)
         elif cached is not None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from modelmoor_operator.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
+from modelmoor_operator.kinds import MANAGED_LABELS
 
 Body = dict[str, Any]
 
@@ -12,7 +13,7 @@ SLOT_LABEL = PREFIX + "slot"
 REVISION_LABEL = PREFIX + "revision"
 TWIN_LABEL = PREFIX + "service"
 """On the headless Service alone: `headless`. Else the two Services of a model would be scraped for the same pods."""
-ROUTER_LABELS = {"app.kubernetes.io/managed-by": "modelmoor", "app.kubernetes.io/component": "router"}
+ROUTER_LABELS = {**MANAGED_LABELS, "app.kubernetes.io/component": "router"}
 """The router's pods, of the same namespace."""
 SUSPEND_ANNOTATION = PREFIX + "suspend"
 
@@ -26,7 +27,7 @@ PORT_NAME = "http"
 
 def labels(md: ModelDeployment) -> dict[str, str]:
     """Labels of every child. Nothing is copied from the ModelDeployment: GitOps tools mark what is theirs there."""
-    return {"app.kubernetes.io/managed-by": "modelmoor", NAME_LABEL: md.metadata.name}
+    return {**MANAGED_LABELS, NAME_LABEL: md.metadata.name}
 
 
 def selector(md: ModelDeployment, slot: str = STABLE_SLOT) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from modelmoor_operator.api.reasons import Phase, Reason
+from modelmoor_operator.desired import names
 from modelmoor_operator.observed.finding import Finding, sentence
 
 Body = Mapping[str, Any]
@@ -188,4 +189,4 @@ def _name(pod: Body) -> str:
 
 
 def _owner(pod: Body) -> str:
-    return str((pod["metadata"].get("labels") or {}).get("modelmoor.dev/name") or "")
+    return str((pod["metadata"].get("labels") or {}).get(names.NAME_LABEL) or "")
