@@ -73,7 +73,16 @@ def _begin(bench: Bench, word: str) -> str:
     return namespace
 
 
-def _converges(bench: Bench, namespace: str, expected: Snapshot) -> float:
+def _outage(bench: Bench, namespace: str, fault: Fault, seconds: float) -> None:
+    """Every request of the operator meets `fault` while things change, and for `seconds` more."""
+    bench.faults.outage = fault
+    bench.proxy.cut_connections()
+    _change_things(bench, namespace)
+    time.sleep(seconds)
+    bench.faults.stop()
+
+
+def _converges(bench: Bench, namespace: str, expected: Snapshot) -> None:
     begun = time.monotonic()
     bench.reaches(namespace, expected, history=False, seconds=_CONVERGED_SECONDS)
     taken = time.monotonic() - begun
@@ -83,7 +92,6 @@ def _converges(bench: Bench, namespace: str, expected: Snapshot) -> float:
         seconds=_CONVERGED_SECONDS - taken,
         why=lambda: "the metrics of a deleted model stay",
     )
-    return taken
 
 
 def _reference(bench: Bench) -> Snapshot:
@@ -97,11 +105,7 @@ def cut_off(bench: Bench, *, seconds: float) -> Outcome:
     with outcome(bench, f"cut off for {seconds:g} s") as told:
         expected = _reference(bench)
         namespace = _begin(bench, "cut")
-        bench.faults.outage = Fault.LOST
-        bench.proxy.cut_connections()
-        _change_things(bench, namespace)
-        time.sleep(seconds)
-        bench.faults.stop()
+        _outage(bench, namespace, Fault.LOST, seconds)
         _converges(bench, namespace, expected)
         told.runs = 1
     return told
@@ -115,11 +119,7 @@ def unavailable(bench: Bench, *, seconds: float) -> Outcome:
         lives = len(bench.operator.lives)
         restart_api_server(bench.plane.kubeconfig.parent)
         bench.faults.hits["API server restarted"] += 1
-        bench.faults.outage = Fault.UNAVAILABLE
-        bench.proxy.cut_connections()
-        _change_things(bench, namespace)
-        time.sleep(seconds)
-        bench.faults.stop()
+        _outage(bench, namespace, Fault.UNAVAILABLE, seconds)
         _converges(bench, namespace, expected)
         restarts = len(bench.operator.lives) - lives
         if restarts > 1:

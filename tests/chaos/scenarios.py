@@ -1,5 +1,6 @@
 """The faults, told as scenarios: each ends in the same state as the same story without faults."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,90 +109,76 @@ def kill_at_every_write(
     return told
 
 
+def _faulty(
+    bench: Bench, story: Story, known: Reference, runs: int, title: str, word: str, arm: Callable[[str], None]
+) -> Outcome:
+    """Play a story `runs` times under the line `title`; `arm` sets the faults of each run going, `word` names it."""
+    with outcome(bench, f"{title}: {story.name}") as told:
+        for _ in range(runs):
+            play(bench, story, known, f"{story.name}-{word}", arm)
+            told.runs += 1
+    return told
+
+
 def one_write_a_life(bench: Bench, story: Story, known: Reference, moment: Moment) -> Outcome:
     """The operator dies at each of its writes, again and again, until nothing is left to write."""
-    with outcome(bench, f"one write a life, killed {moment.value}: {story.name}") as told:
-        play(
-            bench,
-            story,
-            known,
-            f"{story.name}-lives",
-            lambda namespace: bench.proxy.execute(1, moment, namespace, again=True) and None,
-        )
-        told.runs += 1
-    return told
+
+    def arm(namespace: str) -> None:
+        bench.proxy.execute(1, moment, namespace, again=True)
+
+    return _faulty(bench, story, known, 1, f"one write a life, killed {moment.value}", "lives", arm)
 
 
 def random_answers(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
     """Every sixth request is refused, or committed without an answer."""
-    with outcome(bench, f"random answers: {story.name}") as told:
-        for _ in range(runs):
 
-            def arm(_: str) -> None:
-                bench.faults.rates = ANSWERS
+    def arm(_: str) -> None:
+        bench.faults.rates = ANSWERS
 
-            play(bench, story, known, f"{story.name}-answers", arm)
-            told.runs += 1
-    return told
+    return _faulty(bench, story, known, runs, "random answers", "answers", arm)
 
 
 def lost_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
     """A third of all watch events never arrives: the resync mends it."""
-    with outcome(bench, f"lost watch events: {story.name}") as told:
-        for _ in range(runs):
 
-            def arm(_: str) -> None:
-                bench.faults.drop = {"*": 0.33}
+    def arm(_: str) -> None:
+        bench.faults.drop = {"*": 0.33}
 
-            play(bench, story, known, f"{story.name}-lost", arm)
-            told.runs += 1
-    return told
+    return _faulty(bench, story, known, runs, "lost watch events", "lost", arm)
 
 
 def late_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
     """Events of one kind overtake those of another by seconds, and watches end in the middle."""
-    delays = ({"deployments": 2.0, "*": 0.1}, {"modeldeployments": 2.0, "*": 0.2}, {"*": 1.0})
-    with outcome(bench, f"late watch events: {story.name}") as told:
-        for number in range(runs):
+    delays = itertools.cycle(({"deployments": 2.0, "*": 0.1}, {"modeldeployments": 2.0, "*": 0.2}, {"*": 1.0}))
 
-            def arm(_: str, number: int = number) -> None:
-                bench.faults.delay = delays[number % len(delays)]
-                bench.faults.cut = 0.05
-                bench.proxy.cut_connections()
+    def arm(_: str) -> None:
+        bench.faults.delay = next(delays)
+        bench.faults.cut = 0.05
+        bench.proxy.cut_connections()
 
-            play(bench, story, known, f"{story.name}-late", arm)
-            told.runs += 1
-    return told
+    return _faulty(bench, story, known, runs, "late watch events", "late", arm)
 
 
 def stale_reads(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
     """A third of all lists and gets is answered as it was some time before, and connections are cut."""
-    with outcome(bench, f"stale lists and gets: {story.name}") as told:
-        for _ in range(runs):
 
-            def arm(_: str) -> None:
-                bench.faults.stale = 0.33
-                bench.faults.cut = 0.1
+    def arm(_: str) -> None:
+        bench.faults.stale = 0.33
+        bench.faults.cut = 0.1
 
-            play(bench, story, known, f"{story.name}-stale", arm)
-            told.runs += 1
-    return told
+    return _faulty(bench, story, known, runs, "stale lists and gets", "stale", arm)
 
 
 def everything(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
     """All of it at once, a kill at every tenth write included."""
-    with outcome(bench, f"everything at once: {story.name}") as told:
-        for _ in range(runs):
 
-            def arm(namespace: str) -> None:
-                bench.faults.rates = {fault: rate / 2 for fault, rate in ANSWERS.items()}
-                bench.faults.drop, bench.faults.cut, bench.faults.stale = {"*": 0.1}, 0.05, 0.1
-                bench.faults.delay = {"*": 0.3}
-                bench.proxy.execute(10, Moment.UNANSWERED, namespace, again=True)
+    def arm(namespace: str) -> None:
+        bench.faults.rates = {fault: rate / 2 for fault, rate in ANSWERS.items()}
+        bench.faults.drop, bench.faults.cut, bench.faults.stale = {"*": 0.1}, 0.05, 0.1
+        bench.faults.delay = {"*": 0.3}
+        bench.proxy.execute(10, Moment.UNANSWERED, namespace, again=True)
 
-            play(bench, story, known, f"{story.name}-all", arm)
-            told.runs += 1
-    return told
+    return _faulty(bench, story, known, runs, "everything at once", "all", arm)
 
 
 STORIES = (CREATE, UPDATE, DELETE, SEVERAL)

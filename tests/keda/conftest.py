@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from controlplane.conftest import namespace
+from controlplane.conftest import account, audit, namespace
 from support.account import Account
-from support.account import account as chart_account
-from support.audit import Audit
 from support.control_plane import ControlPlane
 from support.control_plane import control_plane as started
 from support.keda import Keda
@@ -15,7 +13,7 @@ from support.keda import keda as with_keda
 from support.operator import Operator
 from support.operator import operator as running
 
-__all__ = ["namespace"]
+__all__ = ["account", "audit", "namespace"]
 
 
 @pytest.fixture(scope="session")
@@ -34,21 +32,8 @@ def keda(control_plane: ControlPlane) -> Iterator[Keda]:
         yield found
 
 
-@pytest.fixture(scope="session")
-def account(control_plane: ControlPlane) -> Account:
-    """The operator's ServiceAccount with exactly the chart's rules."""
-    return chart_account(control_plane, "tests")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def operator(control_plane: ControlPlane, account: Account, keda: Keda) -> Iterator[Operator]:
     """A leading replica, started where KEDA is served already."""
     with running(account.kubeconfig, namespace=account.namespace) as replica:
         yield replica
-
-
-@pytest.fixture
-def audit(control_plane: ControlPlane, account: Account) -> Audit:
-    """What the operator's account wrote since this test began."""
-    assert control_plane.audit_log is not None
-    return Audit(control_plane.audit_log, account.user)

@@ -49,8 +49,9 @@ timed() {
   say "  $label: done in $((SECONDS - start)) s"
 }
 
-# hash_of PATH...: twelve hex digits over the names and bytes of files and folders below the current one
-hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12; }
+# hash_of PATH...: twelve hex digits over the names and bytes of files and folders below the current one; a link counts
+# as the file that it leads to
+hash_of() { find -L "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12; }
 
 # publish TEMPORARY FINAL: a file or folder appears whole, in one step, or not at all
 publish() {
