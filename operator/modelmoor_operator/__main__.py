@@ -23,6 +23,7 @@ from modelmoor_operator.errors import Fenced, OperatorError
 from modelmoor_operator.fence import Fence
 from modelmoor_operator.health import Health
 from modelmoor_operator.leader import Elector
+from modelmoor_operator.memory import keep_small
 from modelmoor_operator.queue import BACKGROUND, WorkQueue
 from modelmoor_operator.reconcile import Reconciler
 from modelmoor_operator.report import Reporter
@@ -126,6 +127,7 @@ async def run(settings: Settings, arguments: argparse.Namespace) -> int:
             asyncio.create_task(resyncer.run(), name="resync"),
             asyncio.create_task(_elect(elector, resyncer), name="elector"),
             asyncio.create_task(until_changed(cluster, served, seconds=settings.resync_seconds), name="discovery"),
+            asyncio.create_task(keep_small(), name="memory"),
         ]
         if rivals:
             watching = rivals.until_older(lambda: elector.leading, seconds=settings.resync_seconds)

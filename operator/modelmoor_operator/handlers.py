@@ -79,7 +79,7 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = 100
     settings.watching.server_timeout = random.randint(540, 660)  # noqa: S311 - spreads relists
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30

@@ -2,11 +2,15 @@
 
 Pods are not watched: their states matter only while a model is on its way, and then not to the second. So a few models
 are asked about one by one, many in a namespace by one list for all, and the looks of a whole fleet are spread in time.
+
+What such a list brought is held as JSON, and lists are read page by page and one at a time: as Python objects, the pods
+of a thousand models took 30 MiB, which the process never gave back.
 """
 
 import asyncio
+import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from modelmoor_operator.desired import names
@@ -20,17 +24,22 @@ FRESH_SECONDS = 2.0
 LOOKS_PER_SECOND = 50.0
 
 _MEMORY_SECONDS = 10.0
+_PAGE = 50
 _UNREAD_SPEC = ("volumes", "tolerations", "affinity")
 _UNREAD_CONTAINER = ("env", "volumeMounts", "livenessProbe", "readinessProbe", "startupProbe", "securityContext")
 
 Body = dict[str, Any]
 Bodies = list[Body]
+_Texts = dict[str, list[str]]
+"""What a list brought, as JSON, by what it is about."""
 
 
 class Lists(Protocol):
     """The call of `cluster.Cluster` that lists."""
 
-    async def list(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> Bodies: ...
+    def pages(
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "", limit: int = ...
+    ) -> AsyncIterator[Bodies]: ...
 
 
 class Lookout:
@@ -40,23 +49,27 @@ class Lookout:
         self._cluster = cluster
         self._clock = clock
         self._asked: dict[str, dict[str, float]] = {}
-        self._lists: dict[tuple[Kind, str], asyncio.Task[Bodies]] = {}
+        self._lists: dict[tuple[Kind, str], asyncio.Task[_Texts]] = {}
+        self._one_at_a_time = asyncio.Lock()
         self._unsettled: set[Key] = set()
 
     async def pods(self, namespace: str, selector: Mapping[str, str]) -> Bodies:
         """The pods of one model, at most `FRESH_SECONDS` old where many models are on their way."""
-        if not self._many(namespace, selector[names.NAME_LABEL]):
+        name = selector[names.NAME_LABEL]
+        if not self._many(namespace, name):
             wanted = ",".join(f"{label}={value}" for label, value in selector.items())
-            return await self._cluster.list(POD, namespace, labels=wanted)
-        every = await self._shared(POD, namespace, lambda: self._cluster.list(POD, namespace, labels=names.NAME_LABEL))
-        return [pod for pod in every if selector.items() <= (pod["metadata"].get("labels") or {}).items()]
+            return [pod async for page in self._cluster.pages(POD, namespace, labels=wanted) for pod in page]
+        every = self._cluster.pages(POD, namespace, labels=names.NAME_LABEL, limit=_PAGE)
+        texts = await self._shared((POD, namespace), every, _model_of)
+        pods = (json.loads(text) for text in texts.get(name, ()))
+        return [pod for pod in pods if selector.items() <= pod["metadata"]["labels"].items()]
 
-    async def warnings(self, namespace: str) -> Bodies:
-        """The warnings about pods of a namespace, at most `FRESH_SECONDS` old."""
+    async def warnings(self, namespace: str, pods: Iterable[str]) -> Bodies:
+        """The warnings about these pods of a namespace, at most `FRESH_SECONDS` old."""
         about = "involvedObject.kind=Pod,type=Warning"
-        return await self._shared(
-            CORE_EVENT, namespace, lambda: self._cluster.list(CORE_EVENT, namespace, fields=about)
-        )
+        every = self._cluster.pages(CORE_EVENT, namespace, fields=about, limit=_PAGE)
+        texts = await self._shared((CORE_EVENT, namespace), every, _pod_of)
+        return [json.loads(text) for pod in pods for text in texts.get(pod, ())]
 
     def pace(self, key: Key, seconds: float | None) -> float | None:
         """When to look at a model again that asked for `seconds` (None: not at all): later, the more of them wait."""
@@ -84,22 +97,39 @@ class Lookout:
             del asked[oldest]
         return len(asked) > FEW
 
-    async def _shared(self, kind: Kind, namespace: str, ask: Callable[[], Awaitable[Bodies]]) -> Bodies:
-        """One list for whoever asks while it runs and shortly after; an error goes to all who waited for it."""
+    async def _shared(
+        self, place: tuple[Kind, str], pages: AsyncIterator[Bodies], about: Callable[[Body], str]
+    ) -> _Texts:
+        """One list for whoever asks while it runs and shortly after; an error goes to all who waited for it.
 
-        async def fetch() -> Bodies:
-            return [_trimmed(item) for item in await ask()]
+        pages: begun by the first who asks, and never by the others.
+        """
 
-        place = (kind, namespace)
+        async def fetch() -> _Texts:
+            texts: _Texts = {}
+            async with self._one_at_a_time:
+                async for page in pages:
+                    for item in page:
+                        texts.setdefault(about(item), []).append(json.dumps(_trimmed(item)))
+            return texts
+
         task = self._lists.get(place)
         if task is None:
             task = self._lists[place] = asyncio.create_task(fetch())
             task.add_done_callback(lambda done: self._keep(place, done))
         return await asyncio.shield(task)
 
-    def _keep(self, place: tuple[Kind, str], done: "asyncio.Task[Bodies]") -> None:
+    def _keep(self, place: tuple[Kind, str], done: "asyncio.Task[_Texts]") -> None:
         failed = done.cancelled() or done.exception() is not None
         asyncio.get_running_loop().call_later(0 if failed else FRESH_SECONDS, self._lists.pop, place, None)
+
+
+def _model_of(pod: Body) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(names.NAME_LABEL))
+
+
+def _pod_of(event: Body) -> str:
+    return str((event.get("involvedObject") or {}).get("name"))
 
 
 def _trimmed(item: Body) -> Body:

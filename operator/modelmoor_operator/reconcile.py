@@ -18,7 +18,7 @@ from modelmoor_operator.desired import monitoring, names, replicas, revision
 from modelmoor_operator.desired.revision import Stored
 from modelmoor_operator.errors import Conflict, Gone, Refused, Stalled, Waiting
 from modelmoor_operator.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, REVISION, Kind
-from modelmoor_operator.lookout import Lookout
+from modelmoor_operator.lookout import Lists, Lookout
 from modelmoor_operator.observed import Finding, Observation, pods, scaling
 from modelmoor_operator.observed.ownership import Claim, claim
 from modelmoor_operator.queue import Key
@@ -34,7 +34,7 @@ _LOOK_AGAIN_SECONDS = (2.0, 5.0, 15.0)
 """How soon an unsettled model is looked at again (pods are not watched): the longer it lasts, the later."""
 
 
-class Reads(Writes, Protocol):
+class Reads(Writes, Lists, Protocol):
     """The calls of `cluster.Cluster` that a pass needs."""
 
     async def list(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> list[Body]: ...
@@ -226,7 +226,9 @@ class Reconciler:
         facts = pods.facts([pod for pod in found if _revision(pod) == seen.target])
         seen = replace(seen, pods=found, facts=own_facts or next(iter(facts.values()), None) or seen.facts)
         if any(item.reason is Reason.PodsStarting for item in pods.problems(found)):
-            seen = replace(seen, events=await self._lookout.warnings(key[0]))
+            seen = replace(
+                seen, events=await self._lookout.warnings(key[0], [pod["metadata"]["name"] for pod in found])
+            )
         return seen
 
     async def _remember(self, md: ModelDeployment, step: Plan, seen: Observation) -> Observation:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -282,8 +281,7 @@ class Writer:
         self._cache.upsert(kind, applied)
         now = entry(kind, applied)
         marks = self._written.setdefault(_owner(wanted), {})
-        # interned: the cache holds the same texts
-        marks[kind, now.name] = _Written(_digest(wanted), sys.intern(now.owned), sys.intern(now.uid))
+        marks[kind, now.name] = _Written(_digest(wanted), now.owned, now.uid)
 
 
 def refusal(error: Refused, wanted: Body) -> Stalled | Waiting:

@@ -15,6 +15,7 @@ SOURCE = Path(modelmoor_operator.__file__).parent
 VERBS = {
     "get": {"get"},
     "list": {"list"},
+    "pages": {"list"},
     "watch": {"watch"},
     "apply": {"create", "patch"},
     "create": {"create"},
@@ -83,7 +84,7 @@ def test_every_verb_of_the_table_is_used() -> None:
     for method, written, subresource in calls():
         named = getattr(kinds, written, None)
         # a variable: any child; the resync reads every kind that is watched
-        found = [named] if named else kinds.WATCHED_KINDS if method in ("get", "list") else kinds.CHILD_KINDS
+        found = [named] if named else kinds.WATCHED_KINDS if method in ("get", "list", "pages") else kinds.CHILD_KINDS
         plural = f"/{subresource}" if subresource else ""
         # a subresource is only patched: its object is there
         verbs = VERBS[method] - ({"create"} if subresource else set())

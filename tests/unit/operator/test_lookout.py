@@ -1,6 +1,7 @@
 """How often pods are asked for: one by one for a few models, together for many, and spread in time for a fleet."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,14 +19,19 @@ class Pods:
         self.asked: list[tuple[Kind, str]] = []
         self.broken = False
 
-    async def list(self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> list[Body]:
+    async def pages(
+        self, kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "", limit: int = 0
+    ) -> AsyncIterator[list[Body]]:
         self.asked.append((kind, labels))
         await asyncio.sleep(0)
         if self.broken:
             raise ConnectionError
         names = [part.partition("=")[2] for part in labels.split(",") if "=" in part]
         models = [name for name in names if name.startswith("m")] or [f"m{number}" for number in range(100)]
-        return [{"metadata": {"name": f"{name}-pod", "labels": selector(name)}, "spec": {}} for name in models]
+        if kind is CORE_EVENT:
+            yield [{"metadata": {}, "involvedObject": {"name": f"{name}-pod"}, "reason": "Failed"} for name in models]
+        else:
+            yield [{"metadata": {"name": f"{name}-pod", "labels": selector(name)}, "spec": {}} for name in models]
 
 
 def selector(name: str) -> dict[str, str]:
@@ -63,11 +69,12 @@ async def test_many_models_share_one_list(pods: Pods, lookout: Lookout) -> None:
 async def test_an_error_goes_to_all_who_waited_and_stays_with_none(pods: Pods, lookout: Lookout) -> None:
     """The next pass asks again."""
     pods.broken = True
-    found = await asyncio.gather(*(lookout.warnings("team") for _ in range(3)), return_exceptions=True)
+    found = await asyncio.gather(*(lookout.warnings("team", []) for _ in range(3)), return_exceptions=True)
     assert [type(item) for item in found] == [ConnectionError] * 3
     pods.broken = False
     await asyncio.sleep(0.01)
-    await lookout.warnings("team")
+    (warning,) = await lookout.warnings("team", ["m7-pod"])
+    assert warning["involvedObject"]["name"] == "m7-pod"
     assert pods.asked == [(CORE_EVENT, "")] * 2
 
 
@@ -90,11 +97,11 @@ async def test_what_nobody_reads_is_not_held(lookout: Lookout, pods: Pods) -> No
         "spec": {"containers": [{"name": "model", "env": [{}], "resources": {"limits": {"memory": "1Gi"}}}]},
     }
 
-    async def only(kind: Kind, namespace: str | None, *, labels: str = "", fields: str = "") -> list[Body]:
+    async def only(kind: Kind, namespace: str | None, **_: object) -> AsyncIterator[list[Body]]:
         assert kind is POD
-        return [full]
+        yield [full]
 
-    pods.list = only  # type: ignore[method-assign]
+    pods.pages = only  # type: ignore[method-assign]
     for number in range(FEW + 1):
         found = await lookout.pods("team", selector(f"m{number}"))
     (found,) = (await lookout.pods("team", selector("m1")),)
