@@ -1,5 +1,6 @@
 """What a predict will take, from what earlier ones took: this decides what may run on the event loop."""
 
+import sys
 from math import inf
 
 INLINE_BUDGET = 0.002  # seconds; more than this never runs on the loop (measured: serving.md, section 4)
@@ -23,12 +24,22 @@ class Cost:
     def measure(self, one: float, many: float, rows: int) -> None:
         """Learn from two predicts: one row took `one` seconds, `rows` rows took `many`."""
         self._per_row = max(many - one, 0.0) / (rows - 1) if rows > 1 else one
-        self._fixed = max(one, 1e-6)
+        self._fixed = max(one - self._per_row, 1e-6)
         self.measured = True
 
     def expected(self, rows: int) -> float:
         """Seconds that a request of `rows` rows will probably take; infinite before anything was measured."""
         return (self._fixed + self._per_row * rows) * self._correction if self.measured else inf
+
+    def rows_within(self, seconds: float) -> int:
+        """Rows of a call that will probably take `seconds`, or twice as long as a call of one row, if that is longer.
+
+        At least 1; any number before anything was measured.
+        """
+        if not self.measured or self._per_row <= 0.0:
+            return sys.maxsize
+        left = max(seconds / self._correction - self._fixed, self._fixed)
+        return max(1, int(left / self._per_row))
 
     def observe(self, rows: int, seconds: float) -> None:
         """Learn from a request: slowness counts quickly, speed little by little.

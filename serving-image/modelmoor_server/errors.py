@@ -70,6 +70,22 @@ class RequestError(ServerError):
 class InvalidRequest(RequestError):
     """The caller must change the request: the sentence names field and row, never the value."""
 
+    _place: tuple[str, int, str] | None = None
+
+    @classmethod
+    def of_row(cls, where: str, row: int, what: str) -> "InvalidRequest":
+        """One row is at fault. where: names the input. row: counts from 0. what: is wrong with it."""
+        error = cls(f"{where}, row {row}: {what}")
+        error._place = where, row, what
+        return error
+
+    def moved(self, rows: int) -> "InvalidRequest":
+        """The same for a request of which `rows` rows came before those that were looked at."""
+        if self._place is None or rows == 0:
+            return self
+        where, row, what = self._place
+        return InvalidRequest.of_row(where, row + rows, what)
+
 
 class UnknownModel(RequestError):
     """No model of that name is served here."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from modelmoor_server.metrics import DURATION_BOUNDS, Counters, Histogram
+from modelmoor_server.metrics import Counters, Histogram
 from modelmoor_server.repository import Repository
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -63,6 +63,14 @@ class ServerCollector:
             "modelmoor_queue_duration_seconds", "Time a request waited for the model's thread.", labels=("model",)
         )
         queued = GaugeMetricFamily("modelmoor_queued_requests", "Requests that wait for a model.", labels=("model",))
+        batch = HistogramMetricFamily(
+            "modelmoor_batch_size", "Rows of one call of the model, of one request or several.", labels=("model",)
+        )
+        failures = CounterMetricFamily(
+            "modelmoor_batch_failures",
+            "Calls for several requests that failed and were made again request by request.",
+            labels=("model",),
+        )
         rows = CounterMetricFamily("modelmoor_rows", "Rows predicted.", labels=("model",))
         abandoned = CounterMetricFamily(
             "modelmoor_abandoned_requests",
@@ -76,12 +84,14 @@ class ServerCollector:
             predict.add_metric((name,), *_buckets(model.predict))
             waits.add_metric((name,), *_buckets(model.queue))
             queued.add_metric((name,), model.queued())
+            batch.add_metric((name,), *_buckets(model.batch))
+            failures.add_metric((name,), model.batch_failures)
             rows.add_metric((name,), model.rows)
             for reason, count in model.abandoned.items():
                 abandoned.add_metric((name, reason), count)
             if model.load_seconds is not None:
                 load.add_metric((name,), model.load_seconds)
-        yield from (predict, waits, queued, rows, abandoned, load, *self._states())
+        yield from (predict, waits, queued, batch, failures, rows, abandoned, load, *self._states())
 
     def _states(self) -> Iterable[Metric]:
         ready = GaugeMetricFamily("modelmoor_model_ready", "1 where the model answers.", labels=("model",))
@@ -113,7 +123,7 @@ def _gauge(name: str, help: str, value: float) -> Metric:
 def _buckets(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
     """Cumulative counts by upper bound, and the sum."""
     cumulative, buckets = 0, []
-    for bound, count in zip((*map(str, DURATION_BOUNDS), "+Inf"), histogram.counts, strict=True):
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
         cumulative += count
         buckets.append((bound, float(cumulative)))
     return buckets, histogram.total

@@ -1,79 +1,52 @@
 """Request -> response around one model: types, timing, and the choice between event loop and model thread.
 
 It knows no protocol: a door hands in a `Call`, which can decode its bytes, encode an answer and take it.
+
+A request's way: `submit` -> at once where it is cheap and nobody waits, at the end of this turn of the loop where it
+may share a call with others of the same turn, else `_enqueue` (admission is asked) -> `run` on the model's thread
+(admission is told how long it waited) -> `_finish` on the loop.
 """
 
 import asyncio
 import contextlib
 import logging
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
+from modelmoor_server.admission import Admission, QueueLimit
+from modelmoor_server.batching import allows, most_rows
+from modelmoor_server.calling import Caller, Done, traced
 from modelmoor_server.cost import INLINE_BUDGET, Cost
-from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, ServerError, cause_name
+from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.exchange import (
+    Call,
+    CallerLeft,
+    InferenceRequest,
+    InferenceResponse,
+    OutputTensor,
+    Overloaded,
+    TimedOut,
+    output_tensor,
+    rows_of,
+)
+from modelmoor_server.job import Job
 from modelmoor_server.metrics import Abandoned, ModelCounters
 from modelmoor_server.runtimes.base import Model
-from modelmoor_server.signature import Datatype, Signature, from_columns, from_instances, from_tensors
+from modelmoor_server.settings import Batching
+from modelmoor_server.signature import Signature, from_columns, from_instances, from_tensors
 from modelmoor_server.worker import Worker
+
+__all__ = [
+    "INLINE_BYTES", "Call", "CallerLeft", "Identity", "Inference", "InferenceRequest", "InferenceResponse", "Job",
+    "OutputTensor", "Overloaded", "TimedOut", "output_tensor", "rows_of", "traced",
+]  # fmt: skip
 
 log = logging.getLogger("modelmoor_server.inference")
 INLINE_BYTES = 64 * 1024  # a larger body is parsed on the model's thread: JSON costs about 10 ns a byte
-
-
-class Overloaded(RequestError):
-    """The model's queue is full; the caller may come back in a moment (503)."""
-
-
-class TimedOut(RequestError):
-    """The answer was not there within the request timeout (504)."""
-
-
-@dataclass(frozen=True, slots=True)
-class InferenceRequest:
-    """A request that fits the signature. inputs: arrays by public name. outputs: public names, in the asked order."""
-
-    inputs: Mapping[str, np.ndarray]
-    outputs: tuple[str, ...]
-    id: str | None = None
-
-
-class OutputTensor(NamedTuple):
-    """One output: a C-contiguous array in native byte order, or an object array of `str` for BYTES."""
-
-    name: str
-    datatype: str
-    array: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class InferenceResponse:
-    """What the model answered, output by output in the asked order."""
-
-    outputs: tuple[OutputTensor, ...]
-    id: str | None = None
-
-
-class Call(Protocol):
-    """One request, as a door hands it in. `decode` and `encode` may run on the model's thread, `done` on the loop."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the request's body."""
-        ...
-
-    def decode(self) -> InferenceRequest:
-        """Raises InvalidRequest."""
-        ...
-
-    def encode(self, response: InferenceResponse) -> bytes: ...
-
-    def done(self, outcome: "bytes | RequestError") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +67,8 @@ class Identity:
 class Inference:
     """One model in service. `submit` is called on the event loop alone.
 
-    timeout: seconds a request may take. queue_limit: requests that may wait for the model's thread.
+    timeout: seconds a request may take. queue_limit: requests that may wait for the model's thread, where no other
+    `admission` decides.
     """
 
     def __init__(
@@ -102,29 +76,39 @@ class Inference:
         identity: Identity,
         model: Model,
         cost: Cost,
-        worker: Worker,
+        worker: Worker[Job],
         counters: ModelCounters,
         *,
         timeout: float,
         queue_limit: int,
         loop: asyncio.AbstractEventLoop,
+        batching: Batching = Batching(),
+        admission: Admission | None = None,
     ) -> None:
         self.identity = identity
         self.signature: Signature = model.signature
-        self._model = model
+        self.batching = batching
         self._outputs = frozenset(field.name for field in model.signature.outputs)
+        self._default_outputs = model.default_outputs
+        self._caller = Caller(identity.name, model, batches=allows(batching, model))
         self._cost = cost
         self._worker = worker
         self._counters = counters
         self._timeout = timeout
-        self._queue_limit = queue_limit
+        self._admission = admission or QueueLimit(queue_limit)
         self._loop = loop
+        self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
         counters.queued = lambda: worker.depth
 
     @property
     def busy(self) -> bool:
         """Whether the model's thread has work."""
         return not self._worker.idle
+
+    @property
+    def batches(self) -> bool:
+        """Whether rows of several requests may share a call."""
+        return self._caller.batches
 
     # What doors need to make a request that fits the signature.
 
@@ -148,141 +132,180 @@ class Inference:
             if name not in self._outputs:
                 known = ", ".join(field.name for field in self.signature.outputs)
                 raise InvalidRequest(f"outputs[{position}]: the model has no such output; it has {known}")
-        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)) or self._model.default_outputs, id)
+        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)) or self._default_outputs, id)
 
-    # The way of a request.
+    # The way of a request, on the loop.
 
-    def submit(self, call: Call) -> "Job | None":
-        """Answer `call` through its `done`, at once or later. Returns what can be cancelled while it is unanswered."""
-        job = Job(self, call)
-        if self._worker.idle and call.size <= INLINE_BYTES:
-            try:
-                job.request = call.decode()
-                rows = rows_of(job.request.inputs)
-            except Exception as error:  # noqa: BLE001 - the edge where any failure becomes an answer
-                call.done(self._failure(error))
-                return None
-            if self._cost.expected(rows) <= INLINE_BUDGET:
-                outcome = self._answer(job)
-                self._count(job)
-                call.done(outcome)
-                return None
-        if self._worker.depth >= self._queue_limit:
-            call.done(Overloaded(f"{self._queue_limit} requests wait for this model already: come back in a moment."))
+    def submit(self, call: Call, timeout: float | None = None) -> Job | None:
+        """Answer `call` through its `done`, at once or later. Returns what can be cancelled while it is unanswered.
+
+        timeout: seconds that the caller will wait, where that is less than the server's own timeout.
+        """
+        if not self._worker.idle and (refusal := self._admission.admit(self._worker.depth)) is not None:
+            call.done(refusal)  # before a byte of it is parsed
             return None
-        job.timer = self._loop.call_later(self._timeout, self._time_out, job)
-        self._worker.post(job.run)
+        job = Job(self, call)
+        if call.size <= INLINE_BYTES:
+            self._caller.decode(job)
+            if job.outcome is not None:
+                call.done(job.outcome)
+                return None
+            if self._worker.idle and self._cost.expected(job.rows) <= INLINE_BUDGET:
+                return self._at_once(job, timeout)
+        self._enqueue(job, timeout)
         return job
 
-    def run(self, job: "Job") -> None:
-        """Answer a job on the model's thread, and bring the outcome to the loop."""
-        job.queue_seconds = perf_counter() - job.created
-        outcome = None if job.abandoned else self._answer(job)
-        with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
-            self._loop.call_soon_threadsafe(self._finish, job, outcome)
-
-    def cancel(self, job: "Job") -> bool:
-        """The caller has left: drop the job where it has not begun, and tell whether it had not."""
-        if job.timer is None or not self._worker.withdraw(job.run):
-            return False  # what runs cannot be stopped
-        job.timer.cancel()
+    def cancel(self, job: Job) -> bool:
+        """The caller has left: drop the job where it is not running, and tell whether it was not."""
+        if job in self._turn:
+            self._turn.remove(job)
+        elif job.timer is not None and self._worker.withdraw(job):
+            job.timer.cancel()
+            job.timer = None
+        else:
+            job.left = True  # what runs cannot be stopped, but it gets no further slice
+            return False
         self._counters.abandoned[Abandoned.DISCONNECTED] += 1
         return True
 
-    def _answer(self, job: "Job") -> bytes | RequestError:
-        """Decode where that is not done yet, predict, encode. On the loop or on the model's thread; never raises."""
-        try:
-            request = job.request or job.call.decode()
-            job.rows = rows_of(request.inputs)
-            begun = perf_counter()
-            arrays = self._model.predict(request.inputs, request.outputs)
-            job.predict_seconds = perf_counter() - begun
-            outputs = tuple(output_tensor(name, arrays[name]) for name in request.outputs)
-            body = job.call.encode(InferenceResponse(outputs, request.id))
-            job.work_seconds = perf_counter() - begun
-            return body
-        except BaseException as error:  # noqa: BLE001 - a model may raise anything, and no thread may die of it
-            return self._failure(error)
+    def _at_once(self, job: Job, timeout: float | None) -> Job | None:
+        if job.key is None:
+            done = Done()
+            self._caller.answer([job], done)
+            self._deliver(done)
+            return None
+        if self.batching.max_delay > 0:
+            self._enqueue(job, timeout)
+            return job
+        self._turn.append(job)
+        if len(self._turn) == 1:
+            self._loop.call_soon(self._end_turn)
+        return job
 
-    def _failure(self, error: BaseException) -> RequestError:
-        if isinstance(error, RequestError) and not isinstance(error, PredictFailed):
-            return error
-        log.error("PredictFailed", extra={"fields": {"model": self.identity.name, **traced(error)}})
-        if isinstance(error, PredictFailed):
-            return error
-        return PredictFailed(f"The model's code raised {cause_name(error)}: the server's log tells where.")
+    def _end_turn(self) -> None:
+        """Answer what came in one turn of the loop, in shared calls; what would take long goes to the thread."""
+        jobs, self._turn = self._turn, []
+        budget = INLINE_BUDGET
+        while jobs and self._worker.idle:
+            group, jobs = self._group(jobs)
+            expected = self._cost.expected(sum(job.rows for job in group))
+            if expected > budget and budget < INLINE_BUDGET:
+                jobs = group + jobs
+                break
+            budget -= expected
+            done = Done()
+            self._caller.answer(group, done)
+            self._deliver(done)
+        for job in jobs:
+            if (refusal := self._admission.admit(self._worker.depth)) is None:
+                self._enqueue(job, None)
+            else:
+                job.call.done(refusal)
 
-    def _finish(self, job: "Job", outcome: bytes | RequestError | None) -> None:
-        self._worker.finished()
-        self._counters.queue.observe(job.queue_seconds)
-        self._count(job)
-        if not job.abandoned and job.timer is not None and outcome is not None:
-            job.timer.cancel()
-            job.timer = None
-            job.call.done(outcome)
+    def _group(self, jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+        """The first job with those that may share its call within the loop's budget, and the rest."""
+        group, rest = [jobs[0]], []
+        rows, most = jobs[0].rows, most_rows(self.batching, self._cost)
+        for job in jobs[1:]:
+            fits = job.key == group[0].key and rows + job.rows <= most
+            if fits and self._cost.expected(rows + job.rows) <= INLINE_BUDGET:
+                group.append(job)
+                rows += job.rows
+            else:
+                rest.append(job)
+        return group, rest
 
-    def _time_out(self, job: "Job") -> None:
+    def _enqueue(self, job: Job, timeout: float | None) -> None:
+        """Give a job that was admitted to the model's thread."""
+        seconds = self._timeout if timeout is None else min(timeout, self._timeout)
+        job.deadline = job.created + seconds
+        job.timer = self._loop.call_later(seconds, self._time_out, job)
+        self._worker.post(job)
+
+    def _finish(self, done: Done) -> None:
+        self._worker.finished(len(done.jobs))
+        for job in done.jobs:
+            self._counters.queue.observe(job.taken or 0.0)
+        self._deliver(done)
+
+    def _deliver(self, done: Done) -> None:
+        counters = self._counters
+        for seconds, rows in done.predicts:
+            counters.predict.observe(seconds)
+            counters.batch.observe(rows)
+        for seconds, rows in done.works:
+            self._cost.observe(rows, seconds)
+        counters.batch_failures += done.batch_failures
+        for job in done.jobs:
+            if job.timer is not None:
+                job.timer.cancel()
+                job.timer = None
+            if job.abandoned or job.outcome is None:
+                continue
+            if isinstance(job.outcome, bytes):
+                counters.rows += job.rows
+            elif isinstance(job.outcome, (CallerLeft, TimedOut)):
+                left = isinstance(job.outcome, CallerLeft)
+                counters.abandoned[Abandoned.DISCONNECTED if left else Abandoned.TIMEOUT] += 1
+            try:
+                job.call.done(job.outcome)
+            except Exception as error:  # noqa: BLE001 - an answer that cannot be written must not cost the next one
+                log.error("AnswerLost", extra={"fields": {"model": self.identity.name, **traced(error)}})
+
+    def _time_out(self, job: Job) -> None:
         job.abandoned = True
-        self._worker.withdraw(job.run)
+        job.timer = None
+        self._worker.withdraw(job)
         self._counters.abandoned[Abandoned.TIMEOUT] += 1
-        job.call.done(TimedOut(f"The model did not answer within {self._timeout:g} s."))
+        job.call.done(timed_out(job))
 
-    def _count(self, job: "Job") -> None:
-        if job.predict_seconds is not None:
-            self._counters.predict.observe(job.predict_seconds)
-            self._counters.rows += job.rows
-        if job.work_seconds is not None:
-            self._cost.observe(job.rows, job.work_seconds)
+    # On the model's thread.
 
+    def run(self, job: Job) -> None:
+        """Answer a job that left the queue, with those behind it that may share its call; or its next slice."""
+        done = Done()
+        self._take(job)
+        self._caller.decode(job)
+        most = most_rows(self.batching, self._cost) if job.key is not None and self._caller.batches else None
+        if not job.open or most is None:
+            self._caller.answer([job], done)
+        elif job.at == 0 and job.rows <= most:
+            self._caller.answer([job, *self._company(job, most)], done)
+        elif not self._caller.slice(job, most, done):
+            if job.left:
+                job.outcome = CallerLeft("The connection was closed before the answer was complete.")
+            if job.open:
+                self._worker.again(job)  # behind those who came in the meantime
+            else:
+                done.jobs.append(job)
+        with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
+            self._loop.call_soon_threadsafe(self._finish, done)
 
-class Job:
-    """One request on its way through a model."""
+    def _take(self, job: Job) -> None:
+        now = perf_counter()
+        if job.taken is None:
+            job.taken = now - job.created
+            job.outcome = self._admission.taken(job.taken)
+        if now >= job.deadline:
+            job.outcome = timed_out(job)
 
-    __slots__ = (
-        "abandoned", "call", "created", "inference", "predict_seconds", "queue_seconds", "request", "rows", "timer",
-        "work_seconds",
-    )  # fmt: skip
+    def _company(self, first: Job, most: int) -> list[Job]:
+        """More jobs from the queue for the call of `first`, at most `most` rows together."""
+        rows = first.rows
 
-    def __init__(self, inference: Inference, call: Call) -> None:
-        self.inference = inference
-        self.call = call
-        self.created = perf_counter()
-        self.request: InferenceRequest | None = None
-        self.timer: asyncio.TimerHandle | None = None
-        self.rows = 0
-        self.queue_seconds = 0.0
-        self.predict_seconds: float | None = None
-        self.work_seconds: float | None = None
-        self.abandoned = False
+        def wanted(job: Job) -> bool:
+            nonlocal rows
+            if job.key != first.key or job.at > 0 or rows + job.rows > most:
+                return False
+            rows += job.rows
+            return True
 
-    def run(self) -> None:
-        """Called on the model's thread."""
-        self.inference.run(self)
-
-    def cancel(self) -> bool:
-        """The caller has left; tells whether the job had not begun."""
-        return self.inference.cancel(self)
-
-
-def rows_of(inputs: Mapping[str, np.ndarray]) -> int:
-    """Rows of a request: dimension 0 of its inputs."""
-    return max((len(array) for array in inputs.values() if array.ndim), default=1)
-
-
-def output_tensor(name: str, array: np.ndarray) -> OutputTensor:
-    """An output as the doors write it. Raises TypeError for a dtype that the protocol does not know."""
-    datatype = Datatype.of(array)
-    if array.dtype.kind in "US":
-        array = array.astype(object)
-    elif not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return OutputTensor(name, datatype, array if array.flags.c_contiguous else np.ascontiguousarray(array))
+        found = self._worker.gather(wanted, lambda: rows >= most, first.created + self.batching.max_delay)
+        for job in found:
+            self._take(job)
+        return found
 
 
-def traced(error: BaseException) -> dict[str, str]:
-    """What the log says of an unexpected exception: its type and where it was raised, never its text."""
-    while isinstance(error, ServerError) and (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name}" if frames else "unknown"
-    return {"exception": cause_name(error), "at": place}
+def timed_out(job: Job) -> TimedOut:
+    """What the caller is told whose time ran out."""
+    return TimedOut(f"The model did not answer within {job.deadline - job.created:g} s.")

@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from modelmoor_server import artifact, facts
+from modelmoor_server.batching import allows
 from modelmoor_server.cost import INLINE_BUDGET, Cost
 from modelmoor_server.errors import InvalidRequest, ModelError, Phase, Reason, cause_name
 from modelmoor_server.fetch import ARTIFACT, FetchSettings, fetch
@@ -25,6 +26,7 @@ from modelmoor_server.worker import Worker
 log = logging.getLogger("modelmoor_server.loading")
 PROBE_ROWS = 16
 PROBES = 3
+BATCH_PROBE_LIMIT = 0.1  # seconds of one row; beyond it, rows are not measured together and count as that long each
 
 
 def into_service(
@@ -41,7 +43,7 @@ def into_service(
         path, digest = _locate(source, scratch)
         model = load(path, source.format, _policy(settings))
         cost = Cost()
-        warm_up = _warm_up(model, cost)
+        warm_up = _warm_up(model, cost, batches=allows(settings.batching, model))
     except ModelError:
         raise
     except Exception as error:
@@ -59,6 +61,7 @@ def into_service(
         timeout=settings.timeout,
         queue_limit=settings.queue_limit,
         loop=loop,
+        batching=settings.batching,
     )
 
 
@@ -79,7 +82,7 @@ def _locate(source: ModelSource, scratch: Path) -> tuple[Path, str]:
     return path, artifact.digest(path)
 
 
-def _warm_up(model: Model, cost: Cost) -> str | None:
+def _warm_up(model: Model, cost: Cost, *, batches: bool) -> str | None:
     """One real predict, and how long it takes. Returns why there was none; raises ModelError where it failed."""
     try:
         example = model.example()
@@ -98,14 +101,15 @@ def _warm_up(model: Model, cost: Cost) -> str | None:
             "Save the model anew with the library versions of this image, or choose the image of its own versions.",
         ) from error
     one = min([one] + [_predict(model, example) for _ in range(PROBES) if one < 1.0])
-    cost.measure(*_measure_rows(model, example, one))
+    most = BATCH_PROBE_LIMIT if batches else INLINE_BUDGET
+    cost.measure(*_measure_rows(model, example, one, most))
     return None
 
 
-def _measure_rows(model: Model, example: Mapping[str, np.ndarray], one: float) -> tuple[float, float, int]:
-    """Seconds of one row, of several, and how many; without a second measurement where that makes no difference."""
+def _measure_rows(model: Model, example: Mapping[str, np.ndarray], one: float, most: float) -> tuple[float, float, int]:
+    """Seconds of one row, of several, and how many; of one alone where that takes `most` seconds or more."""
     variable = all(field.shape is None or field.shape[:1] == (-1,) for field in model.signature.inputs)
-    if one < INLINE_BUDGET and variable and all(array.ndim for array in example.values()):
+    if one < most and variable and all(array.ndim for array in example.values()):
         many = {name: np.repeat(array, PROBE_ROWS, axis=0) for name, array in example.items()}
         try:
             return one, min(_predict(model, many) for _ in range(PROBES)), PROBE_ROWS
@@ -150,6 +154,7 @@ def _log_ready(identity: Identity, model: Model, seconds: float, cost: Cost) -> 
         "format": identity.format,
         "framework": identity.framework,
         "load_seconds": round(seconds, 3),
+        "rows": model.independence,
         "row_microseconds": round(cost.expected(1) * 1e6) if cost.measured else None,
     }
     log.info("ModelReady", extra={"fields": fields})

@@ -15,6 +15,10 @@ DURATION_BOUNDS = (
 )  # fmt: skip
 
 
+# Rows of one call of a model.
+BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+
+
 class Abandoned(StrEnum):
     """Why nobody waits for a prediction any more."""
 
@@ -23,26 +27,29 @@ class Abandoned(StrEnum):
 
 
 class Histogram:
-    """Counts of durations by bucket, and their sum, in seconds."""
+    """Counts of values by bucket, and their sum; of durations in seconds where no other bounds are given."""
 
-    __slots__ = ("counts", "total")
+    __slots__ = ("bounds", "counts", "total")
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(DURATION_BOUNDS) + 1)
+    def __init__(self, bounds: tuple[float, ...] = DURATION_BOUNDS) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def observe(self, seconds: float) -> None:
-        """Count one duration."""
-        self.counts[bisect_left(DURATION_BOUNDS, seconds)] += 1
-        self.total += seconds
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
 
 
 @dataclass(slots=True)
 class ModelCounters:
-    """What is counted of one model."""
+    """What is counted of one model. batch: rows of each call; batch_failures: calls that were made again singly."""
 
     predict: Histogram = field(default_factory=Histogram)
     queue: Histogram = field(default_factory=Histogram)
+    batch: Histogram = field(default_factory=lambda: Histogram(BATCH_BOUNDS))
+    batch_failures: int = 0
     rows: int = 0
     abandoned: dict[Abandoned, int] = field(default_factory=lambda: dict.fromkeys(Abandoned, 0))
     load_seconds: float | None = None

@@ -32,6 +32,10 @@ VARIABLES = (
     Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
+    Variable("MODELMOOR_BATCH_MAX_SIZE", "64", "Most rows of one call of a model; 1 turns batching off."),
+    Variable("MODELMOOR_BATCH_MAX_DELAY", "0s", "How long a request may wait for others to share a call."),
+    Variable("MODELMOOR_BATCH_EXACT", "false", "true: only models whose answers cannot change by a bit are batched."),
+    Variable("MODELMOOR_BATCH_ROWS_INDEPENDENT", "false", "true: you say that rows do not touch each other."),
     Variable("MODELMOOR_PICKLE", "Allow", "Allow, AllowListed or Deny: what may be done with joblib and pickle files."),
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
@@ -65,6 +69,20 @@ class ModelSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Batching:
+    """How this server may batch.
+
+    max_size: rows of one call; 1 turns batching off. max_delay: seconds that a request may wait for company.
+    exact: only where the answers are equal bit by bit. rows_independent: the user says so of every model served.
+    """
+
+    max_size: int = 64
+    max_delay: float = 0.0
+    exact: bool = False
+    rows_independent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Times in seconds, sizes in bytes. The three policies are the words of runtimes/base.py."""
 
@@ -74,6 +92,7 @@ class Settings:
     connection_age: float
     json_limit: int
     queue_limit: int
+    batching: Batching
     pickle: str
     legacy_keras: str
     version_mismatch: str
@@ -96,6 +115,12 @@ def from_environment(
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
         queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
+        batching=Batching(
+            max_size=whole_number(values["MODELMOOR_BATCH_MAX_SIZE"], "MODELMOOR_BATCH_MAX_SIZE", 1, 65_536),
+            max_delay=_duration(values, "MODELMOOR_BATCH_MAX_DELAY", zero=True),
+            exact=_flag(values, "MODELMOOR_BATCH_EXACT"),
+            rows_independent=_flag(values, "MODELMOOR_BATCH_ROWS_INDEPENDENT"),
+        ),
         pickle=_one_of(values, "MODELMOOR_PICKLE", ("Allow", "AllowListed", "Deny")),
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
@@ -149,14 +174,20 @@ def _of_pod(values: Mapping[str, str]) -> ModelSource:
     return ModelSource(name, values["MODELMOOR_MODEL_DIR"], format_, fetched=True)
 
 
-def _duration(values: Mapping[str, str], name: str) -> float:
+def _duration(values: Mapping[str, str], name: str, *, zero: bool = False) -> float:
     try:
         seconds = duration(values[name])
     except ValueError:
-        seconds = 0.0
-    if seconds <= 0:
+        seconds = -1.0
+    if zero and seconds < 0:
+        raise invalid(f"{name} is no duration.", "Write for example 5ms, or 0s.")
+    if seconds <= 0 and not zero:
         raise invalid(f"{name} is no duration above zero.", "Write for example 30s, 1m30s or 500ms.")
     return seconds
+
+
+def _flag(values: Mapping[str, str], name: str) -> bool:
+    return _one_of(values, name, ("true", "false")) == "true"
 
 
 def _one_of(values: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:

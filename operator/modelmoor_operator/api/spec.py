@@ -122,6 +122,34 @@ class Autoscaling(Wire):
     )
 
 
+class Batching(Wire):
+    """How requests share a call of the model."""
+
+    max_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=65536,
+        description="Most rows of one call, 1 to 65536: of requests that came while the last call ran, or of a slice of"
+        " a larger request. 1 turns batching off. The server's default is 64.",
+    )
+    max_delay: Duration | None = Field(
+        default=None,
+        description="How long a request may wait for others, a duration such as 5ms. Where absent, nothing is waited"
+        " for:"
+        " what came while the last call ran shares the next one.",
+    )
+    exact: bool | None = Field(
+        default=None,
+        description="Batch only models whose answers cannot change by a bit, such as forests. Otherwise the last bits"
+        " of an answer may depend on how many rows were computed together.",
+    )
+    rows_independent: bool | None = Field(
+        default=None,
+        description="You say that no row touches another's answer, so a model is batched that is not on the server's"
+        " list of such models.",
+    )
+
+
 class Runtime(Wire):
     """How the server runs."""
 
@@ -136,6 +164,11 @@ class Runtime(Wire):
         default=timedelta(seconds=30),
         json_schema_extra=at_least("1ms"),
         description="Longest time that one request may take, a duration such as 500ms. The default is 30s.",
+    )
+    batching: Batching | None = Field(
+        default=None,
+        description="How requests share a call of the model. Where it cannot change answers beyond rounding, they do"
+        " so without this.",
     )
     env: tuple[EnvVar, ...] = Field(
         default=(),

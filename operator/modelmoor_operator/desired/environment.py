@@ -5,6 +5,7 @@
 
 from modelmoor_operator.api import quantities
 from modelmoor_operator.api.durations import canonical
+from modelmoor_operator.api.spec import Batching
 from modelmoor_operator.api.v1alpha1 import ModelDeployment
 from modelmoor_operator.desired.names import HTTP_PORT
 from modelmoor_operator.settings import Settings
@@ -37,17 +38,30 @@ def fetch_environment(md: ModelDeployment) -> dict[str, str]:
 
 def serve_environment(md: ModelDeployment, settings: Settings) -> dict[str, str]:
     """What the container `model` is told: everything but the store."""
-    told = {
+    told: dict[str, str | None] = {
         "MODELMOOR_MODEL_NAME": md.metadata.name,
         "MODELMOOR_MODEL_FORMAT": md.spec.model.format,
         "MODELMOOR_MODEL_DIR": MODEL_DIR,
         "MODELMOOR_HTTP_PORT": str(HTTP_PORT),
         "MODELMOOR_TIMEOUT": canonical(md.spec.runtime.timeout),
+        **batching_environment(md.spec.runtime.batching),
         "MODELMOOR_PICKLE": settings.pickle,
         "MODELMOOR_LEGACY_KERAS": settings.legacy_keras,
         "MODELMOOR_VERSION_MISMATCH": settings.version_mismatch,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+def batching_environment(batching: Batching | None) -> dict[str, str | None]:
+    """What was said of batching; the server's own defaults hold for the rest."""
+    if batching is None:
+        return {}
+    return {
+        "MODELMOOR_BATCH_MAX_SIZE": None if batching.max_size is None else str(batching.max_size),
+        "MODELMOOR_BATCH_MAX_DELAY": None if batching.max_delay is None else canonical(batching.max_delay),
+        "MODELMOOR_BATCH_EXACT": _flag(batching.exact),
+        "MODELMOOR_BATCH_ROWS_INDEPENDENT": _flag(batching.rows_independent),
+    }
 
 
 def secret_name(md: ModelDeployment) -> str | None:
@@ -59,3 +73,7 @@ def secret_name(md: ModelDeployment) -> str | None:
 def size_limit(md: ModelDeployment) -> str | None:
     limit = md.spec.storage.size_limit
     return str(quantities.whole(limit)) if limit is not None else None
+
+
+def _flag(value: bool | None) -> str | None:
+    return None if value is None else str(value).lower()

@@ -47,7 +47,8 @@ class HttpCall:
     def done(self, outcome: "bytes | RequestError") -> None:
         """Answer and count."""
         response = Response(200, outcome) if isinstance(outcome, bytes) else refusal(outcome)
-        self._route.count(response.status, perf_counter() - self._begun)
+        left = type(outcome).__name__ == "CallerLeft"
+        self._route.count(CLIENT_LEFT if left else response.status, perf_counter() - self._begun)
         self._respond(response)
 
     def cancel(self) -> bool:
@@ -114,6 +115,7 @@ def _unsupported(coding: bytes) -> Response:
 _STATUS = {
     InvalidRequest.__name__: 400,
     ModelNotReady.__name__: 503,
+    "CallerLeft": 503,
     "Overloaded": 503,  # by name: inference.py brings numpy, and doors must open before that
     "TimedOut": 504,
     PredictFailed.__name__: 500,

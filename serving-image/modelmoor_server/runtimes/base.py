@@ -32,6 +32,14 @@ class VersionPolicy(StrEnum):
     WARN = "Warn"
 
 
+class Independence(StrEnum):
+    """What is known of how the rows of one call touch each other's answers; see docs/decisions/0015-batching.md."""
+
+    EXACT = "Exact"  # by construction not by a bit
+    CLOSE = "Close"  # by rounding alone
+    UNKNOWN = "Unknown"  # they may
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the platform allows a loader to do; never taken from the artifact."""
@@ -46,6 +54,7 @@ class Model(Protocol):
 
     format: `sklearn`, `keras` or `tensorflow`. framework: the library that made the artifact and its version.
     default_outputs: what a request that names no outputs gets.
+    independence: from exact lists of types and parameters, never from trying.
     warnings: sentences for the log and the status, such as a version mismatch that the policy lets pass.
     """
 
@@ -57,6 +66,8 @@ class Model(Protocol):
     def signature(self) -> Signature: ...
     @property
     def default_outputs(self) -> tuple[str, ...]: ...
+    @property
+    def independence(self) -> Independence: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
 

@@ -12,7 +12,7 @@ from modelmoor_server.errors import InvalidRequest, ModelError, cause_name
 from modelmoor_server.inspection import Inspection
 from modelmoor_server.inspection.saved_model import FILE
 from modelmoor_server.runtimes import tensors, versions  # tensors first: it sets TensorFlow's environment
-from modelmoor_server.runtimes.base import Policy
+from modelmoor_server.runtimes.base import Independence, Policy
 from modelmoor_server.signature import Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip
@@ -71,6 +71,7 @@ class SavedModel:
     given: Mapping[str, tuple[str, Any]]
     made: Mapping[str, str]
     row: Mapping[str, np.ndarray] | None = None
+    independence: Independence = Independence.UNKNOWN  # a SavedModel is a program of any operations
     format: str = "tensorflow"
 
     @property

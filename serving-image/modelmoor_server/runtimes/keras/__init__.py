@@ -2,6 +2,7 @@
 
 scan.py    what may stand in a configuration, before anything is built from it
 legacy.py  the stricter list for files of Keras 2, which tf_keras loads without a safe mode
+independence.py  the layers whose rows may share a call
 model.py   the loaded model of either generation
 """
 
@@ -45,7 +46,7 @@ def load(found: Inspection, policy: Policy) -> KerasModel:
             model = loader(str(found.path), compile=False, safe_mode=True)
         except Exception as error:  # noqa: BLE001 - layers raise whatever they like; all of it ends the load
             raise _failure(error, found, own, bool(told)) from None
-        return model_of(model, found.framework, told, scan.names(config))
+        return model_of(model, found.framework, told, config)
 
 
 def _legacy_loader(found: Inspection, config: Any, policy: Policy) -> Any:

@@ -8,13 +8,17 @@ import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.runtimes import tensors, versions
+from modelmoor_server.runtimes.base import Independence
+from modelmoor_server.runtimes.keras import scan
+from modelmoor_server.runtimes.keras.independence import independence_of
 from modelmoor_server.signature import Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip - tensors sets its environment first
 
 
-def model_of(model: Any, framework: str, warnings: tuple[str, ...], stated: frozenset[str]) -> "KerasModel":
-    """The model around a loaded Keras model. stated: the layer names in the artifact. Raises ModelError."""
+def model_of(model: Any, framework: str, warnings: tuple[str, ...], config: Any) -> "KerasModel":
+    """The model around a loaded Keras model. config: what the artifact states of it. Raises ModelError."""
+    stated = scan.names(config)
     inputs = list(getattr(model, "inputs", None) or ())
     if not inputs:
         raise versions.load_failed(
@@ -47,6 +51,7 @@ def model_of(model: Any, framework: str, warnings: tuple[str, ...], stated: froz
         signature=Signature(fields, answers, text=text),
         warnings=warnings,
         keep=model,
+        independence=independence_of(config),
     )
     return replace(loaded, row=tensors.answered_example(loaded))
 
@@ -62,6 +67,7 @@ class KerasModel:
     warnings: tuple[str, ...]
     keep: Any  # its variables live as long as it does
     row: Mapping[str, np.ndarray] | None = None
+    independence: Independence = Independence.UNKNOWN
     format: str = "keras"
 
     @property

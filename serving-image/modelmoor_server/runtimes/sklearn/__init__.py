@@ -3,6 +3,7 @@
 unpickle.py  bytes -> object, as the pickle policy allows, with every failure told apart
 inputs.py    which fields an estimator takes: matrix, named columns, text, records
 outputs.py   which methods answer, and their results as arrays that the protocol knows
+independence.py  the estimators whose rows may share a call
 model.py     the loaded model
 """
 

@@ -9,6 +9,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, cause_name
+from modelmoor_server.runtimes.base import Independence
+from modelmoor_server.runtimes.sklearn.independence import independence_of
 from modelmoor_server.runtimes.sklearn.inputs import inputs_of
 from modelmoor_server.runtimes.sklearn.outputs import dense, field_of, methods_of
 from modelmoor_server.runtimes.versions import load_failed
@@ -42,6 +44,7 @@ def model_of(estimator: Any, framework: str, warnings: tuple[str, ...]) -> "Skle
         warnings,
         methods,
         {},
+        independence_of(estimator),
     )
     return _probed(model)
 
@@ -57,6 +60,7 @@ class SklearnModel:
     warnings: tuple[str, ...]
     methods: Mapping[str, tuple[str, int | None]]
     row: Mapping[str, np.ndarray]
+    independence: Independence
     format: str = "sklearn"
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
@@ -150,15 +154,15 @@ def _refused(error: Exception, signature: Signature, inputs: Mapping[str, np.nda
         for field in signature.inputs:
             array = inputs[field.name]
             if (row := _first_row(array, _not_finite)) is not None:
-                return InvalidRequest(
-                    f"input {field.name!r}, row {row}: this model takes no missing or infinite values"
+                return InvalidRequest.of_row(
+                    f"input {field.name!r}", row, "this model takes no missing or infinite values"
                 )
             if (
                 field.labels
                 and (row := _first_row(array, lambda value, known=set(field.labels): str(value) not in known))
                 is not None
             ):
-                return InvalidRequest(f"input {field.name!r}, row {row}: this model does not know the category")
+                return InvalidRequest.of_row(f"input {field.name!r}", row, "this model does not know the category")
     return PredictFailed(f"the model failed on this input ({cause_name(error)})")
 
 

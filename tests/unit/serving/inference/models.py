@@ -1,17 +1,28 @@
 """Small models with the interface of a runtime, for what a real model cannot be made to do on demand."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from modelmoor_server.cost import Cost
+from modelmoor_server.errors import InvalidRequest, RequestError
+from modelmoor_server.inference import Identity, Inference, InferenceRequest, InferenceResponse, Job
+from modelmoor_server.metrics import ModelCounters
+from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.signature import Datatype, Field, Signature
+from modelmoor_server.worker import Worker
 
 SIGNATURE = Signature(
     inputs=(Field("x", Datatype.FP64, (-1, 1)),),
     outputs=(Field("predict", Datatype.FP64, (-1, 1)), Field("twice", Datatype.FP64, (-1, 1))),
 )
+
+
+IDENTITY = Identity("m", "sha256:0123456789abcdef", "sklearn", "scikit-learn 1.9.1", None)
 
 
 @dataclass
@@ -24,11 +35,65 @@ class Scripted:
     default_outputs: tuple[str, ...] = ("predict",)
     warnings: tuple[str, ...] = ()
     threads: list[str] = field(default_factory=list)
+    calls: list[list[float]] = field(default_factory=list)
     signature: Signature = SIGNATURE
+    independence: Independence = Independence.UNKNOWN
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         self.threads.append(threading.current_thread().name)
+        self.calls.append(inputs["x"][:, 0].tolist())
         return dict.fromkeys(outputs, self.act(inputs["x"]))
 
     def example(self) -> dict[str, np.ndarray]:
         return {"x": np.zeros((1, 1))}
+
+
+@dataclass
+class Asked:
+    """A call without a protocol: rows in, the text of the answer out."""
+
+    inference: Inference
+    rows: int = 1
+    size: int = 100
+    value: float = 1.0
+    outputs: tuple[str, ...] = ()
+    dtype: str = "f8"
+    outcome: "asyncio.Future[bytes | RequestError]" = field(default_factory=asyncio.Future)
+    decoded: list[str] = field(default_factory=list)
+
+    def decode(self) -> InferenceRequest:
+        self.decoded.append(threading.current_thread().name)
+        if self.rows < 0:
+            raise InvalidRequest("input 'x', row 0: expected a number, got text")
+        return self.inference.request({"x": np.full((self.rows, 1), self.value, self.dtype)}, self.outputs)
+
+    def encode(self, response: InferenceResponse) -> bytes:
+        return str([output.array.sum().item() for output in response.outputs]).encode()
+
+    def done(self, outcome: bytes | RequestError) -> None:
+        self.outcome.set_result(outcome)
+
+
+def held(begun: threading.Event, gate: threading.Event) -> Callable[[np.ndarray], np.ndarray]:
+    """A predict that tells when it begins, and ends when the gate opens."""
+
+    def act(x: np.ndarray) -> np.ndarray:
+        begun.set()
+        gate.wait(20)
+        return x
+
+    return act
+
+
+def served(
+    model: Scripted, *, row: float | None = 1e-5, timeout: float = 20, queue_limit: int = 10, **more: Any
+) -> Inference:
+    """An Inference around a model of which a row takes `row` seconds."""
+    cost = Cost()
+    if row is not None:
+        cost.measure(row, row * 2, 2)
+    worker: Worker[Job] = Worker("m")
+    loop = asyncio.get_running_loop()
+    return Inference(
+        IDENTITY, model, cost, worker, ModelCounters(), timeout=timeout, queue_limit=queue_limit, loop=loop, **more
+    )

@@ -3,89 +3,23 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from modelmoor_server.cost import Cost
-from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError
-from modelmoor_server.inference import (
-    INLINE_BYTES,
-    Identity,
-    Inference,
-    InferenceRequest,
-    InferenceResponse,
-    Overloaded,
-    TimedOut,
-    output_tensor,
-    rows_of,
-)
-from modelmoor_server.metrics import Abandoned, ModelCounters
-from modelmoor_server.worker import Worker
-from unit.serving.inference.models import Scripted
+from modelmoor_server.errors import InvalidRequest, PredictFailed
+from modelmoor_server.inference import INLINE_BYTES, Inference, Overloaded, TimedOut, output_tensor, rows_of
+from modelmoor_server.metrics import Abandoned
+from unit.serving.inference.models import Asked, Scripted, held, served
 
-IDENTITY = Identity("m", "sha256:0123456789abcdef", "sklearn", "scikit-learn 1.9.1", None)
 MAIN = threading.main_thread().name
-
-
-@dataclass
-class Asked:
-    """A call without a protocol: rows in, the text of the answer out."""
-
-    inference: Inference
-    rows: int = 1
-    size: int = 100
-    outcome: "asyncio.Future[bytes | RequestError]" = field(default_factory=asyncio.Future)
-    decoded: list[str] = field(default_factory=list)
-
-    def decode(self) -> InferenceRequest:
-        self.decoded.append(threading.current_thread().name)
-        if self.rows < 0:
-            raise InvalidRequest("input 'x', row 0: expected a number, got text")
-        return self.inference.request({"x": np.ones((self.rows, 1))})
-
-    def encode(self, response: InferenceResponse) -> bytes:
-        return str([output.array.sum().item() for output in response.outputs]).encode()
-
-    def done(self, outcome: bytes | RequestError) -> None:
-        self.outcome.set_result(outcome)
-
-
-def held(begun: threading.Event, gate: threading.Event) -> Callable[[np.ndarray], np.ndarray]:
-    """A predict that tells when it begins, and ends when the gate opens."""
-
-    def act(x: np.ndarray) -> np.ndarray:
-        begun.set()
-        gate.wait(20)
-        return x
-
-    return act
-
-
 Make = Callable[..., Inference]
 
 
 @pytest.fixture
 async def make() -> Make:
     """Builds an Inference around a scripted model; by default a row takes 10 microseconds."""
-
-    def build(model: Scripted, *, row: float | None = 1e-5, timeout: float = 20, queue_limit: int = 10) -> Inference:
-        cost = Cost()
-        if row is not None:
-            cost.measure(row, row * 2, 2)
-        return Inference(
-            IDENTITY,
-            model,
-            cost,
-            Worker("m"),
-            ModelCounters(),
-            timeout=timeout,
-            queue_limit=queue_limit,
-            loop=asyncio.get_running_loop(),
-        )
-
-    return build
+    return served
 
 
 async def test_cheap_request_runs_on_the_loop(make: Make) -> None:

@@ -1,0 +1,84 @@
+"""Which requests may share one call of a model, and how they are joined and taken apart again.
+
+See docs/decisions/0015-batching.md for what may be batched at all; the lists are with the runtimes.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+
+from modelmoor_server.cost import Cost
+from modelmoor_server.exchange import InferenceRequest
+from modelmoor_server.runtimes.base import Independence, Model
+from modelmoor_server.settings import Batching
+
+CALL_SECONDS = 0.05  # a call of several rows is not made longer than this: neighbours wait for it
+
+
+class RowsDiffer(Exception):
+    """A model did not answer row by row: another number of rows came out than went in."""
+
+
+def allows(settings: Batching, model: Model) -> bool:
+    """Whether rows of several requests may share a call of this model."""
+    if settings.max_size <= 1 or not _rows_vary(model):
+        return False
+    if settings.exact:
+        return model.independence is Independence.EXACT
+    return settings.rows_independent or model.independence is not Independence.UNKNOWN
+
+
+def most_rows(settings: Batching, cost: Cost) -> int:
+    """Most rows of the next call: `max_size`, or fewer where those would take too long."""
+    return min(settings.max_size, cost.rows_within(CALL_SECONDS))
+
+
+def key_of(request: InferenceRequest) -> Hashable | None:
+    """What requests of one model must have in common to share a call; None where one cannot share.
+
+    Outputs, and name, dtype and trailing shape of each input. Object arrays count by the types of their elements as
+    well, since a table's column becomes text or not by those. No runtime reads a request's parameters.
+    """
+    shapes = {array.shape[:1] for array in request.inputs.values()}
+    if len(shapes) != 1 or shapes <= {(), (0,)}:
+        return None
+    return request.outputs, tuple([(name, *_kind(array)) for name, array in request.inputs.items()])
+
+
+def join(requests: Sequence[InferenceRequest]) -> dict[str, np.ndarray]:
+    """The rows of requests with equal keys, one after another."""
+    return {name: np.concatenate([request.inputs[name] for request in requests]) for name in requests[0].inputs}
+
+
+def split(
+    answers: Mapping[str, np.ndarray], names: Sequence[str], counts: Sequence[int]
+) -> list[dict[str, np.ndarray]]:
+    """The answers to the joined rows, request by request. Raises RowsDiffer."""
+    check_rows(answers, names, sum(counts))
+    parts, begin = [], 0
+    for count in counts:
+        parts.append({name: answers[name][begin : begin + count] for name in names})
+        begin += count
+    return parts
+
+
+def check_rows(answers: Mapping[str, np.ndarray], names: Sequence[str], rows: int) -> None:
+    """Raises RowsDiffer where an answer has not one row for each row."""
+    if any(answers[name].shape[:1] != (rows,) for name in names):
+        raise RowsDiffer
+
+
+def join_answers(parts: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The answers to the slices of one request as one answer."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def _rows_vary(model: Model) -> bool:
+    fields = (*model.signature.inputs, *model.signature.outputs)
+    return all(field.shape is not None and field.shape[:1] == (-1,) for field in fields)
+
+
+def _kind(array: np.ndarray) -> tuple[Hashable, ...]:
+    if array.dtype != object:
+        return array.dtype.str, array.shape[1:]
+    return frozenset(map(type, array.ravel().tolist())), array.shape[1:]

@@ -1,0 +1,79 @@
+"""What passes between a door and a model: a request that fits the signature, a response, and the call around both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from modelmoor_server.errors import RequestError
+from modelmoor_server.signature import Datatype
+
+
+class Overloaded(RequestError):
+    """The model's queue is full; the caller may come back in a moment (503)."""
+
+
+class TimedOut(RequestError):
+    """The answer was not there within the request timeout (504)."""
+
+
+class CallerLeft(RequestError):
+    """The caller hung up while a long request was in work, and the rest of it was dropped; nobody reads this."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """A request that fits the signature. inputs: arrays by public name. outputs: public names, in the asked order."""
+
+    inputs: Mapping[str, np.ndarray]
+    outputs: tuple[str, ...]
+    id: str | None = None
+
+
+class OutputTensor(NamedTuple):
+    """One output: a C-contiguous array in native byte order, or an object array of `str` for BYTES."""
+
+    name: str
+    datatype: str
+    array: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceResponse:
+    """What the model answered, output by output in the asked order."""
+
+    outputs: tuple[OutputTensor, ...]
+    id: str | None = None
+
+
+class Call(Protocol):
+    """One request, as a door hands it in. `decode` and `encode` may run on the model's thread, `done` on the loop."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the request's body."""
+        ...
+
+    def decode(self) -> InferenceRequest:
+        """Raises InvalidRequest."""
+        ...
+
+    def encode(self, response: InferenceResponse) -> bytes: ...
+
+    def done(self, outcome: "bytes | RequestError") -> None: ...
+
+
+def rows_of(inputs: Mapping[str, np.ndarray]) -> int:
+    """Rows of a request: dimension 0 of its inputs."""
+    return max((len(array) for array in inputs.values() if array.ndim), default=1)
+
+
+def output_tensor(name: str, array: np.ndarray) -> OutputTensor:
+    """An output as the doors write it. Raises TypeError for a dtype that the protocol does not know."""
+    datatype = Datatype.of(array)
+    if array.dtype.kind in "US":
+        array = array.astype(object)
+    elif not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return OutputTensor(name, datatype, array if array.flags.c_contiguous else np.ascontiguousarray(array))
