@@ -61,7 +61,7 @@ EVERYTHING: Body = {
         "credentials": {"secretRef": {"name": "keys"}},
     },
     "storage": {"sizeLimit": "2Gi"},
-    "runtime": {"timeout": "1m30s", "batching": {"maxSize": 32, "maxDelay": "5ms", "exact": True}},
+    "runtime": {"timeout": "1m30s", "batching": {"maxSize": 32, "maxDelay": "5ms", "exact": True, "rowsIndependent": True}},
 }
 
 
@@ -83,7 +83,7 @@ def test_the_server_takes_the_values_as_they_are_written() -> None:
     )
 
     assert told.timeout == 90.0
-    assert told.batching == settings.Batching(max_size=32, max_delay=0.005, exact=True)
+    assert told.batching == settings.Batching(max_size=32, max_delay=0.005, exact=True, rows_independent=True)
     assert (told.pickle, told.legacy_keras, told.version_mismatch) == ("AllowListed", "Deny", "Warn")
     assert told.http_port == found["model"]["ports"][0]["containerPort"]
     (model,) = told.models
