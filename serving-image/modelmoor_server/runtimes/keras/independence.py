@@ -48,12 +48,25 @@ def _is_known(item: Mapping[str, Any]) -> bool:
     name = item.get("class_name")
     if name is None:
         return True
+    if name in ("NotEqual", "Any"):
+        return _is_mask(item)
     if not isinstance(name, str) or name not in LAYERS:
         return isinstance(name, str) and name in PARTS
     inner = item.get("config")
     if isinstance(inner, list):  # a Sequential of the first .h5 files
         return True
     return isinstance(inner, dict) and _carries_rows(name, inner)
+
+
+def _is_mask(item: Mapping[str, Any]) -> bool:
+    """The two operations by which Keras 3 writes a mask down: unlike one number, anywhere along the last axis."""
+    config, nodes = item.get("config"), item.get("inbound_nodes")
+    if not isinstance(config, dict) or not isinstance(nodes, list):
+        return False
+    if item["class_name"] == "Any":
+        return config.get("axis") == -1
+    arguments = [node.get("args") for node in nodes if isinstance(node, dict)]
+    return all(isinstance(args, list) and len(args) == 2 and isinstance(args[1], (int, float)) for args in arguments)
 
 
 def _carries_rows(name: str, config: Mapping[str, Any]) -> bool:

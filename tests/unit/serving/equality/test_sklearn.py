@@ -12,6 +12,9 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from modelmoor_server.runtimes import Policy, load
 from modelmoor_server.runtimes.base import Independence
@@ -134,3 +137,21 @@ async def test_odd_values(name: str, tmp_path: Path) -> None:
         assert not asked.wrong, f"{case.name} ({asked.model.independence}): {asked.wrong}"
         if "dense" in case.name:
             break  # once an estimator; holes and sparse fits were compared above
+
+
+def centred(x: Any) -> Any:
+    """A step that looks at every row of the call."""
+    return x - x.mean(axis=0)
+
+
+async def test_this_suite_sees_a_wrong_word(tmp_path: Path) -> None:
+    """A step that looks at other rows is not batched; told that rows are independent, it is, and that is seen here."""
+    estimator = make_pipeline(FunctionTransformer(centred), LogisticRegression()).fit(zoo.MATRIX, zoo.CLASSES)
+    case = zoo.Case("centred", estimator, zoo.MATRIX)
+    for told, seen in ((False, False), (True, True)):
+        asked = Asked(case, tmp_path)
+        ranges = spans(SIZES)
+        answers = await Core(asked.model, rows_independent=told).ask([case.body(*s, asked.names) for s in ranges])
+        for span, answer in zip(ranges, answers, strict=True):
+            asked.judge(f"rows {span}", span, asked.names, answer, close=True)
+        assert bool(asked.wrong) == seen
