@@ -21,14 +21,14 @@ W = TypeVar("W", bound=Work)
 class Worker(Generic[W]):
     """Runs work, one after another, on a thread of its own.
 
-    `post`, `withdraw`, `finished`, `idle` and `depth` are for the event loop; `gather` and `again` for the thread,
-    inside of `run`. A daemon thread: a predict cannot be stopped from outside, and must not keep the process alive.
+    `gather` and `again` are for the thread, inside of `run`; all else is for the event loop. A daemon thread: a predict cannot be stopped from outside, and must not keep the process alive.
     """
 
     def __init__(self, name: str) -> None:
         self._waiting: deque[W] = deque()
         self._changed = threading.Condition(threading.Lock())
         self._unfinished = 0
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"model-{name}", daemon=True)
         self._thread.start()
 
@@ -61,6 +61,16 @@ class Worker(Generic[W]):
         self._unfinished -= 1
         return True
 
+    def close(self) -> None:
+        """End the thread once everything that was posted is done. Nothing may be posted afterwards."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
+
     def again(self, work: W) -> None:
         """Put work that was taken, and is not finished, behind all that waits."""
         with self._changed:
@@ -88,6 +98,8 @@ class Worker(Generic[W]):
         while True:
             with self._changed:
                 while not self._waiting:
+                    if self._closed:
+                        return
                     self._changed.wait()
                 work = self._waiting.popleft()
             work.run()

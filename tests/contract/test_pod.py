@@ -61,7 +61,10 @@ EVERYTHING: Body = {
         "credentials": {"secretRef": {"name": "keys"}},
     },
     "storage": {"sizeLimit": "2Gi"},
-    "runtime": {"timeout": "1m30s", "batching": {"maxSize": 32, "maxDelay": "5ms", "exact": True, "rowsIndependent": True}},
+    "runtime": {
+        "timeout": "1m30s",
+        "batching": {"maxSize": 32, "maxDelay": "5ms", "exact": True, "rowsIndependent": True},
+    },
 }
 
 

@@ -383,3 +383,17 @@ def test_keys() -> None:
     assert key(x=np.zeros(3), y=np.zeros(2)) is None
     assert key(x=np.zeros(())) is None
     assert key(x=np.zeros((0, 3))) is None
+
+
+async def test_a_closed_worker() -> None:
+    """The model's thread ends behind what was posted, further slices included."""
+    it = Held()
+    inference = served(it.model, row=SLOW, batching=Batching(max_size=2))
+    large = Asked(inference, rows=5)
+    inference.submit(large)
+    await asyncio.to_thread(it.begun.wait, 20)
+    inference._worker.close()
+    it.gate.set()
+
+    assert await large.outcome == b"[5.0]"
+    await asyncio.to_thread(inference._worker.join)
