@@ -21,7 +21,8 @@ W = TypeVar("W", bound=Work)
 class Worker(Generic[W]):
     """Runs work, one after another, on a thread of its own.
 
-    `gather` and `again` are for the thread, inside of `run`; all else is for the event loop. A daemon thread: a predict cannot be stopped from outside, and must not keep the process alive.
+    `gather` and `again` are for the thread, inside of `run`; all else is for the event loop. A daemon thread: a predict
+    cannot be stopped from outside, and must not keep the process alive.
     """
 
     def __init__(self, name: str) -> None:

@@ -22,6 +22,7 @@ SIGNATURE = Signature(
 )
 
 
+SLOW = 0.003  # seconds a row: too slow for the loop
 IDENTITY = Identity("m", "sha256:0123456789abcdef", "sklearn", "scikit-learn 1.9.1", None)
 
 
@@ -97,3 +98,25 @@ def served(
     return Inference(
         IDENTITY, model, cost, worker, ModelCounters(), timeout=timeout, queue_limit=queue_limit, loop=loop, **more
     )
+
+
+def close(act: Callable[[np.ndarray], np.ndarray] = lambda x: x, **more: Any) -> Scripted:
+    """A model whose rows are independent."""
+    return Scripted(act, **({"independence": Independence.CLOSE} | more))
+
+
+async def busy(inference: Inference, begun: threading.Event) -> Asked:
+    """The model's thread is at work with a first request."""
+    first = Asked(inference, value=-1.0)
+    inference.submit(first)
+    await asyncio.to_thread(begun.wait, 20)
+    return first
+
+
+class Held:
+    """A model on its thread that is held until the test lets it go; later calls are not."""
+
+    def __init__(self, act: Callable[[np.ndarray], np.ndarray] = lambda x: x, **more: Any) -> None:
+        self.begun, self.gate = threading.Event(), threading.Event()
+        hold = held(self.begun, self.gate)
+        self.model = close(lambda x: act(x) if self.gate.is_set() else hold(x), **more)

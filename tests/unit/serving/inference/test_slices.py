@@ -1,0 +1,84 @@
+"""Large requests run in slices: others are answered between two of them, and who no longer waits gets no more."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from modelmoor_server.errors import InvalidRequest, RequestError
+from modelmoor_server.inference import CallerLeft, TimedOut
+from modelmoor_server.metrics import Abandoned
+from modelmoor_server.settings import Batching
+from unit.serving.inference.models import SLOW, Asked, Held, close, served
+
+
+async def test_slices() -> None:
+    """A large request is answered in slices; a small one that comes meanwhile is answered between two of them."""
+    it = Held()
+    inference = served(it.model, row=SLOW, batching=Batching(max_size=4))
+    large = Asked(inference, rows=10, value=5.0)
+    inference.submit(large)
+    await asyncio.to_thread(it.begun.wait, 20)
+    small = Asked(inference, value=1.0)
+    inference.submit(small)
+    it.gate.set()
+
+    assert await small.outcome == b"[1.0]"
+    assert await large.outcome == b"[50.0]"
+    assert it.model.calls == [[5] * 4, [1], [5] * 4, [5] * 2]
+    assert sum(inference._counters.queue.counts) == 2
+    assert not inference.busy
+
+
+async def test_the_row_of_an_error_in_a_later_slice() -> None:
+    """A refusal names the row of the request, not that of the slice."""
+
+    def act(x: np.ndarray) -> np.ndarray:
+        raise InvalidRequest.of_row("input 'x'", 1, "no") if len(x) < 4 else Exception
+
+    model = close(lambda x: act(x) if len(x) < 4 else x)
+    inference = served(model, row=SLOW, batching=Batching(max_size=4))
+    asked = Asked(inference, rows=10)
+    inference.submit(asked)
+
+    assert str(await asked.outcome) == "input 'x', row 9: no"
+
+
+@pytest.mark.parametrize("how", ["timeout", "left"])
+async def test_a_large_request_ends_between_slices(how: str) -> None:
+    """Once its time ran out or its caller hung up, a large request gets no further slice."""
+    it = Held()
+    inference = served(it.model, row=SLOW, timeout=0.1 if how == "timeout" else 20, batching=Batching(max_size=2))
+    large = Asked(inference, rows=10)
+    job = inference.submit(large)
+    await asyncio.to_thread(it.begun.wait, 20)
+    if how == "left":
+        assert job is not None
+        assert not job.cancel()
+    else:
+        await large.outcome
+    it.gate.set()
+    after = Asked(inference)
+    inference.submit(after)
+
+    outcome: bytes | RequestError = await large.outcome
+    assert isinstance(outcome, TimedOut if how == "timeout" else CallerLeft)
+    assert await after.outcome == b"[1.0]"
+    assert it.model.calls == [[1, 1], [1]]
+    reason = Abandoned.TIMEOUT if how == "timeout" else Abandoned.DISCONNECTED
+    assert inference._counters.abandoned[reason] == 1
+    assert not inference.busy
+
+
+async def test_a_closed_worker() -> None:
+    """The model's thread ends behind what was posted, further slices included."""
+    it = Held()
+    inference = served(it.model, row=SLOW, batching=Batching(max_size=2))
+    large = Asked(inference, rows=5)
+    inference.submit(large)
+    await asyncio.to_thread(it.begun.wait, 20)
+    inference._worker.close()
+    it.gate.set()
+
+    assert await large.outcome == b"[5.0]"
+    await asyncio.to_thread(inference._worker.join)
