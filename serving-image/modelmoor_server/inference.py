@@ -144,15 +144,15 @@ class Inference:
         if not self._worker.idle and (refusal := self._admission.admit(self._worker.depth)) is not None:
             call.done(refusal)  # before a byte of it is parsed
             return None
-        job = Job(self, call)
+        job = Job(self, call, self._timeout if timeout is None else min(timeout, self._timeout))
         if call.size <= INLINE_BYTES:
             self._caller.decode(job)
             if job.outcome is not None:
                 call.done(job.outcome)
                 return None
             if self._worker.idle and self._cost.expected(job.rows) <= INLINE_BUDGET:
-                return self._at_once(job, timeout)
-        self._enqueue(job, timeout)
+                return self._at_once(job)
+        self._enqueue(job)
         return job
 
     def cancel(self, job: Job) -> bool:
@@ -168,14 +168,14 @@ class Inference:
         self._counters.abandoned[Abandoned.DISCONNECTED] += 1
         return True
 
-    def _at_once(self, job: Job, timeout: float | None) -> Job | None:
+    def _at_once(self, job: Job) -> Job | None:
         if job.key is None:
             done = Done()
             self._caller.answer([job], done)
             self._deliver(done)
             return None
         if self.batching.max_delay > 0:
-            self._enqueue(job, timeout)
+            self._enqueue(job)
             return job
         self._turn.append(job)
         if len(self._turn) == 1:
@@ -198,7 +198,7 @@ class Inference:
             self._deliver(done)
         for job in jobs:
             if (refusal := self._admission.admit(self._worker.depth)) is None:
-                self._enqueue(job, None)
+                self._enqueue(job)
             else:
                 job.call.done(refusal)
 
@@ -215,11 +215,9 @@ class Inference:
                 rest.append(job)
         return group, rest
 
-    def _enqueue(self, job: Job, timeout: float | None) -> None:
+    def _enqueue(self, job: Job) -> None:
         """Give a job that was admitted to the model's thread."""
-        seconds = self._timeout if timeout is None else min(timeout, self._timeout)
-        job.deadline = job.created + seconds
-        job.timer = self._loop.call_later(seconds, self._time_out, job)
+        job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
         self._worker.post(job)
 
     def _finish(self, done: Done) -> None:
@@ -308,4 +306,4 @@ class Inference:
 
 def timed_out(job: Job) -> TimedOut:
     """What the caller is told whose time ran out."""
-    return TimedOut(f"The model did not answer within {job.deadline - job.created:g} s.")
+    return TimedOut(f"The model did not answer within {job.timeout:g} s.")

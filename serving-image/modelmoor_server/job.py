@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Hashable
-from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -19,22 +18,24 @@ class Job:
     """A call, and how far it has come.
 
     key: what a request must have in common with this one to share a call; None where none may.
-    timer: there while the job is queued or runs on the model's thread, where `deadline` (of perf_counter) holds, too:
-    the loop may be late. taken: seconds in the queue, once it left it.
+    timeout: seconds it may take; `deadline`, of perf_counter, is when they are over. timer: there while the job is
+        queued or runs on the model's thread, which looks at the deadline, too: the loop may be late.
+    taken: seconds in the queue, once it left it.
     abandoned: the caller was told that time ran out. left: the caller hung up while it ran.
     at, parts: rows that earlier slices have answered, and those answers.
     """
 
     __slots__ = (
         "abandoned", "at", "call", "created", "deadline", "inference", "key", "left", "outcome", "parts", "request",
-        "rows", "taken", "timer",
+        "rows", "taken", "timeout", "timer",
     )  # fmt: skip
 
-    def __init__(self, inference: "Inference", call: Call) -> None:
+    def __init__(self, inference: "Inference", call: Call, timeout: float) -> None:
         self.inference = inference
         self.call = call
         self.created = perf_counter()
-        self.deadline = inf
+        self.timeout = timeout
+        self.deadline = self.created + timeout
         self.request: InferenceRequest | None = None
         self.rows = 0
         self.key: Hashable | None = None
