@@ -74,7 +74,7 @@ def splitter(text: str) -> list[str]:
         (TransformedTargetRegressor(LinearRegression(), func=np.log1p, inverse_func=np.expm1), CLOSE),
         (TransformedTargetRegressor(LinearRegression(), func=np.log1p, inverse_func=lambda y: y), UNKNOWN),
     ],
-    ids=lambda value: str(value)[:80],
+    ids=lambda value: str(value).partition("<")[0][:80],  # no address: the ids of two processes must be equal
 )
 @pytest.mark.filterwarnings("ignore")  # of functions that are no inverses
 def test_estimators(estimator: Any, known: Independence) -> None:
