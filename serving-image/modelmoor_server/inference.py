@@ -152,9 +152,12 @@ class Inference:
 
     # The way of a request.
 
-    def submit(self, call: Call) -> "Job | None":
-        """Answer `call` through its `done`, at once or later. Returns what can be cancelled while it is unanswered."""
-        job = Job(self, call)
+    def submit(self, call: Call, timeout: float | None = None) -> "Job | None":
+        """Answer `call` through its `done`, at once or later. Returns what can be cancelled while it is unanswered.
+
+        timeout: seconds that the caller waits, where that is known; it counts where it is less than our own.
+        """
+        job = Job(self, call, self._timeout if timeout is None else min(timeout, self._timeout))
         if self._worker.idle and call.size <= INLINE_BYTES:
             try:
                 job.request = call.decode()
@@ -170,23 +173,23 @@ class Inference:
         if self._worker.depth >= self._queue_limit:
             call.done(Overloaded(f"{self._queue_limit} requests wait for this model already: come back in a moment."))
             return None
-        job.timer = self._loop.call_later(self._timeout, self._time_out, job)
+        job.timer = self._loop.call_later(job.timeout, self._time_out, job)
         self._worker.post(job.run)
         return job
 
     def run(self, job: "Job") -> None:
         """Answer a job on the model's thread, and bring the outcome to the loop."""
         job.queue_seconds = perf_counter() - job.created
-        outcome = None if job.abandoned else self._answer(job)
+        outcome = None if job.abandoned or job.queue_seconds >= job.timeout else self._answer(job)
         with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
             self._loop.call_soon_threadsafe(self._finish, job, outcome)
 
-    def cancel(self, job: "Job") -> bool:
-        """The caller has left: drop the job where it has not begun, and tell whether it had not."""
+    def cancel(self, job: "Job", reason: Abandoned) -> bool:
+        """Nobody waits any more: drop the job where it has not begun, and tell whether it had not."""
         if job.timer is None or not self._worker.withdraw(job.run):
             return False  # what runs cannot be stopped
         job.timer.cancel()
-        self._counters.abandoned[Abandoned.DISCONNECTED] += 1
+        self._counters.abandoned[reason] += 1
         return True
 
     def _answer(self, job: "Job") -> bytes | RequestError:
@@ -225,7 +228,7 @@ class Inference:
         job.abandoned = True
         self._worker.withdraw(job.run)
         self._counters.abandoned[Abandoned.TIMEOUT] += 1
-        job.call.done(TimedOut(f"The model did not answer within {self._timeout:g} s."))
+        job.call.done(TimedOut(f"The model did not answer within {job.timeout:.3g} s."))
 
     def _count(self, job: "Job") -> None:
         if job.predict_seconds is not None:
@@ -239,13 +242,14 @@ class Job:
     """One request on its way through a model."""
 
     __slots__ = (
-        "abandoned", "call", "created", "inference", "predict_seconds", "queue_seconds", "request", "rows", "timer",
-        "work_seconds",
+        "abandoned", "call", "created", "inference", "predict_seconds", "queue_seconds", "request", "rows", "timeout",
+        "timer", "work_seconds",
     )  # fmt: skip
 
-    def __init__(self, inference: Inference, call: Call) -> None:
+    def __init__(self, inference: Inference, call: Call, timeout: float) -> None:
         self.inference = inference
         self.call = call
+        self.timeout = timeout
         self.created = perf_counter()
         self.request: InferenceRequest | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -259,9 +263,9 @@ class Job:
         """Called on the model's thread."""
         self.inference.run(self)
 
-    def cancel(self) -> bool:
-        """The caller has left; tells whether the job had not begun."""
-        return self.inference.cancel(self)
+    def cancel(self, reason: Abandoned = Abandoned.DISCONNECTED) -> bool:
+        """Nobody waits any more; tells whether the job had not begun."""
+        return self.inference.cancel(self, reason)
 
 
 def rows_of(inputs: Mapping[str, np.ndarray]) -> int:
