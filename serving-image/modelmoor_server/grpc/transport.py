@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
+
+# set before the import: grpc's own lines are no JSON, and may quote what a caller sent
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 import grpc.aio
@@ -38,14 +42,12 @@ class Server:
 
     async def start(self, port: int) -> int:
         """Listen on every address, IPv6 and IPv4; the port, which for 0 is a free one. Raises PortTaken."""
-        for host in ("[::]", "0.0.0.0"):
-            try:
-                port = self._server.add_insecure_port(f"{host}:{port}")
-            except RuntimeError:
-                continue
-            await self._server.start()
-            return port
-        raise PortTaken
+        try:
+            port = self._server.add_insecure_port(f"[::]:{port}")  # grpc falls back to IPv4 alone by itself
+        except RuntimeError:
+            raise PortTaken from None
+        await self._server.start()
+        return port
 
     async def drain(self, quiet: float | None = None) -> bool:
         """Take calls until none comes any more, then finish what is in flight. Tells whether all of it was.
@@ -77,6 +79,7 @@ class Server:
         async def handle(request: bytes, context: Any) -> bytes:
             with self._call(context) as caller:
                 try:
+                    await _compress(context)
                     return await answer(request, caller)
                 except Exception as error:  # noqa: BLE001 - the edge: grpcio would tell the caller str(error)
                     status, sentence = _told(error)
@@ -92,6 +95,7 @@ class Server:
             with self._call(context) as caller:
                 aging = self._loop.call_later(self._limits.age_seconds, caller.closing.set)
                 try:
+                    await _compress(context)
                     async with contextlib.aclosing(answers(aiter(requests), caller)) as told:  # type: ignore[type-var]
                         async for answer in told:
                             yield answer
@@ -110,8 +114,6 @@ class Server:
         caller = Caller(None if seconds is None else perf_counter() + seconds)
         if self._draining:
             caller.closing.set()
-        if any(key == "accept-encoding" and "gzip" in value for key, value in context.invocation_metadata() or ()):
-            context.set_compression(grpc.Compression.Gzip)
         self._callers.add(caller)
         self._called_at = perf_counter()
         try:
@@ -126,6 +128,13 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         return self._handlers.get(details.method)
+
+
+async def _compress(context: Any) -> None:
+    """gzip for who asks as over HTTP. grpc tells nobody how a request was compressed, so it cannot be mirrored."""
+    if any(key == "accept-encoding" and "gzip" in value for key, value in context.invocation_metadata() or ()):
+        context.set_compression(grpc.Compression.Gzip)
+        await context.send_initial_metadata(())  # or grpcio 1.85 forgets it
 
 
 def _told(error: Exception) -> tuple[grpc.StatusCode, str]:

@@ -147,7 +147,7 @@ class V2:
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], caller: Caller) -> AsyncIterator[bytes]:
         """Predictions, answered in the order of their requests; an error is a message, and the stream goes on."""
-        waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW - 1)
+        waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW - 2)
 
         async def read() -> None:
             try:
@@ -156,6 +156,7 @@ class V2:
             finally:
                 await waiting.put(None)
 
+        # at most WINDOW: those that wait here, the one whose answer is next, and the one that finds no place
         reader = asyncio.ensure_future(read())
         task: asyncio.Task[bytes] | None = None
         try:
