@@ -184,12 +184,12 @@ class Inference:
         with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
             self._loop.call_soon_threadsafe(self._finish, job, outcome)
 
-    def cancel(self, job: "Job", reason: Abandoned) -> bool:
-        """Nobody waits any more: drop the job where it has not begun, and tell whether it had not."""
+    def cancel(self, job: "Job") -> bool:
+        """The caller has left: drop the job where it has not begun, and tell whether it had not."""
         if job.timer is None or not self._worker.withdraw(job.run):
             return False  # what runs cannot be stopped
         job.timer.cancel()
-        self._counters.abandoned[reason] += 1
+        self._counters.abandoned[Abandoned.DISCONNECTED] += 1
         return True
 
     def _answer(self, job: "Job") -> bytes | RequestError:
@@ -263,9 +263,9 @@ class Job:
         """Called on the model's thread."""
         self.inference.run(self)
 
-    def cancel(self, reason: Abandoned = Abandoned.DISCONNECTED) -> bool:
-        """Nobody waits any more; tells whether the job had not begun."""
-        return self.inference.cancel(self, reason)
+    def cancel(self) -> bool:
+        """The caller has left; tells whether the job had not begun."""
+        return self.inference.cancel(self)
 
 
 def rows_of(inputs: Mapping[str, np.ndarray]) -> int:

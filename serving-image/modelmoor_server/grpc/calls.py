@@ -6,19 +6,14 @@ from enum import IntEnum
 from time import perf_counter
 from typing import ClassVar
 
-from modelmoor_server.errors import (
-    InvalidRequest,
-    ModelNotReady,
-    PredictFailed,
-    RequestError,
-    UnknownModel,
-)
+from modelmoor_server.errors import RequestError, UnknownModel
 from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Overloaded, TimedOut
-from modelmoor_server.metrics import Abandoned, Counters
+from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
-from modelmoor_server.rest.calls import CLIENT_LEFT, not_ready
+from modelmoor_server.rest.calls import CLIENT_LEFT, not_ready, refusal
 from modelmoor_server.rest.v1 import VERSION
 
+CLOCKS_DIFFER = 0.01  # seconds
 HELD_BYTES = 256 * 1024 * 1024  # all requests of the port that are waiting for a model, as at the HTTP port
 
 
@@ -60,26 +55,30 @@ class Caller:
 
     @property
     def late(self) -> bool:
-        """Whether the deadline has passed."""
-        return self.deadline is not None and perf_counter() >= self.deadline
+        """Whether the deadline has passed, or is about to: grpc's clock is not ours."""
+        return self.deadline is not None and perf_counter() >= self.deadline - CLOCKS_DIFFER
 
 
-# By gRPC's status, and by the HTTP status under which the same failure is counted at the other doors.
-_STATUS: dict[type[RequestError], tuple[Status, int]] = {
-    InvalidRequest: (Status.INVALID_ARGUMENT, 400),
-    UnknownModel: (Status.NOT_FOUND, 404),
-    ModelNotReady: (Status.UNAVAILABLE, 503),
-    Overloaded: (Status.UNAVAILABLE, 503),
-    TimedOut: (Status.DEADLINE_EXCEEDED, 504),
-    PredictFailed: (Status.INTERNAL, 500),
+_OF_HTTP = {
+    400: Status.INVALID_ARGUMENT,
+    404: Status.NOT_FOUND,
+    413: Status.RESOURCE_EXHAUSTED,
+    415: Status.INVALID_ARGUMENT,
+    503: Status.UNAVAILABLE,
+    504: Status.DEADLINE_EXCEEDED,
 }
+
+
+def http_status(problem: RequestError) -> int:
+    """The HTTP status of the same failure: it is counted under that at every door."""
+    return 404 if isinstance(problem, UnknownModel) else refusal(problem).status
 
 
 def status_of(problem: RequestError) -> Status:
     """The status that a failed call ends with."""
     if isinstance(problem, Refused):
         return problem.status
-    return _STATUS.get(type(problem), (Status.INTERNAL, 500))[0]
+    return _OF_HTTP.get(http_status(problem), Status.INTERNAL)
 
 
 class PredictCall:
@@ -146,7 +145,7 @@ class Models:
         try:
             outcome = await self._outcome(call, caller)
             if isinstance(outcome, RequestError):
-                status = _STATUS.get(type(outcome), (None, 500))[1]
+                status = http_status(outcome)
                 raise outcome
             status = 200
             return outcome
@@ -167,8 +166,8 @@ class Models:
         try:
             return await call.outcome
         except asyncio.CancelledError:
-            if job is not None:
-                job.cancel(Abandoned.TIMEOUT if caller.late else Abandoned.DISCONNECTED)
+            if job is not None and not caller.late:  # what is late is dropped by its own timer, and counted as such
+                job.cancel()
             raise
 
     def _count(self, door: str, name: str, status: int, seconds: float) -> None:

@@ -154,3 +154,18 @@ async def test_numbers_in_typed_contents_are_taken_by_their_datatype() -> None:
 
         assert list(answer.outputs[0].contents.fp64_contents) == [-256, 254]
         assert status(told.value) == ("INVALID_ARGUMENT", "input 'x': a number does not fit the datatype.")
+
+
+async def test_more_calls_than_the_port_takes_are_refused() -> None:
+    """Beyond the bound on calls at a time: RESOURCE_EXHAUSTED, and room again afterwards."""
+    held = Held()
+    async with serving(held, calls=2) as (port, client):
+        calls = [client.infer(one(value)) for value in (1, 2)]
+        await until(lambda: port.counters.in_flight == 2)
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            await client.infer(one(3))
+        held.gate.set()
+        await asyncio.gather(*calls)
+        await client.infer(one(4))
+
+        assert told.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
