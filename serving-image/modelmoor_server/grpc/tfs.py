@@ -1,5 +1,6 @@
 """TensorFlow Serving: `tensorflow.serving.PredictionService` and `ModelService`."""
 
+import asyncio
 from typing import Any, ClassVar
 
 from modelmoor_server.errors import InvalidRequest
@@ -7,7 +8,7 @@ from modelmoor_server.grpc import tfs_tensors
 from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, Status
 from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, delimited, fields, split
-from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
+from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.repository import State
 from modelmoor_server.rest.calls import not_ready
 from modelmoor_server.rest.v1 import VERSION
@@ -19,6 +20,9 @@ METADATA = "signature_def"
 _INPUTS, _OUTPUTS = 2, 1  # the maps of a request and of a response
 _KEY, _VALUE = 1, 2  # of an entry of a map
 _UNKNOWN = 2  # gRPC's status for a failure that has no better word
+
+
+_Request = message_class("modelmoor.wire.PredictRequest")
 
 
 def _class(name: str) -> Any:
@@ -63,14 +67,12 @@ class TensorFlowServing:
     async def predict(self, request: bytes, caller: Caller) -> bytes:
         """A prediction. Raises RequestError."""
         try:
-            head, cuts = split(request, {_INPUTS: None})
-            asked = parsed(_class("PredictRequest"), head)
+            asked, inputs = await _parsed(request)
         except InvalidRequest:
             self._models.refuse()
             raise
         inference = self._models.inference(*_named(asked.model_spec), PredictionCall.door)
         _check_signature(asked.model_spec)
-        inputs = [pieces[0] for pieces in cuts[_INPUTS]]
         return await self._models.predict(PredictionCall(inference, len(request), asked, inputs), caller)
 
     async def get_model_metadata(self, request: bytes, caller: Caller) -> bytes:
@@ -102,6 +104,15 @@ class TensorFlowServing:
     async def unimplemented(self, request: bytes, caller: Caller) -> bytes:
         """Methods of the two services that mean nothing here."""
         raise Refused(Status.UNIMPLEMENTED, "Not served here: ask Predict, GetModelMetadata or GetModelStatus.")
+
+
+async def _parsed(request: bytes) -> tuple[Any, list[memoryview]]:
+    """A request without its tensors, and the entries of its map of inputs."""
+    if len(request) <= INLINE_BYTES:
+        asked = parsed(_Request, request)
+        return asked, [memoryview(entry) for entry in asked.inputs]
+    rest, cuts = await asyncio.to_thread(split, request, {_INPUTS: None})
+    return parsed(_Request, rest), [pieces[0] for pieces in cuts[_INPUTS]]
 
 
 def _named(spec: Any) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from modelmoor_server.errors import InvalidRequest, RequestError
 from modelmoor_server.grpc import v2_tensors
@@ -11,7 +11,7 @@ from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, St
 from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.streams import until
 from modelmoor_server.grpc.wire import delimited, split
-from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
+from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.repository import State
 from modelmoor_server.rest.v2 import CONTENT_TYPES, metadata
 from modelmoor_server.signature import Datatype
@@ -27,10 +27,18 @@ def _class(name: str) -> Any:
     return message_class(f"inference.{name}")
 
 
-_Request, _Response, _StreamResponse = (
-    _class("ModelInferRequest"), _class("ModelInferResponse"), _class("ModelStreamInferResponse"),
-)  # fmt: skip
+_Request = message_class("modelmoor.wire.ModelInferRequest")
+_Response, _StreamResponse = _class("ModelInferResponse"), _class("ModelStreamInferResponse")
 _OutputTensor = _class("ModelInferResponse.InferOutputTensor")
+
+
+class Parsed(NamedTuple):
+    """A request without its tensors, and those: an input's `contents` in pieces, and the raw contents."""
+
+    size: int
+    head: Any
+    contents: list[list[memoryview]]
+    raw: list[memoryview]
 
 
 class InferCall(PredictCall):
@@ -38,11 +46,11 @@ class InferCall(PredictCall):
 
     door: ClassVar[str] = "grpc"
 
-    def __init__(self, inference: Inference, size: int, head: Any, cuts: Mapping[int, list[list[memoryview]]]) -> None:
-        super().__init__(inference, size)
-        self._head = head
-        self._contents = cuts[_INPUTS]
-        self._raw = [pieces[0] for pieces in cuts[_RAW]]
+    def __init__(self, inference: Inference, request: Parsed) -> None:
+        super().__init__(inference, request.size)
+        self._head = request.head
+        self._contents = request.contents
+        self._raw = request.raw
 
     def decode(self) -> InferenceRequest:
         head = self._head
@@ -143,7 +151,7 @@ class V2:
 
     async def model_infer(self, request: bytes, caller: Caller) -> bytes:
         """A prediction. Raises RequestError."""
-        return await self._models.predict(self._call(*self._parsed(request)), caller)
+        return await self._models.predict(self._call(await self._parsed(request)), caller)
 
     async def model_stream_infer(self, requests: AsyncIterator[bytes], caller: Caller) -> AsyncIterator[bytes]:
         """Predictions, answered in the order of their requests; an error is a message, and the stream goes on."""
@@ -189,24 +197,28 @@ class V2:
         """RepositoryModelLoad and RepositoryModelUnload."""
         raise Refused(Status.PERMISSION_DENIED, "This server loads its models at its start, and no others.")
 
-    def _parsed(self, request: bytes) -> tuple[int, Any, dict[int, list[list[memoryview]]]]:
+    async def _parsed(self, request: bytes) -> Parsed:
         try:
-            head, cuts = split(request, {_INPUTS: _CONTENTS, _RAW: None})
-            return len(request), parsed(_Request, head), cuts
+            if len(request) <= INLINE_BYTES:
+                head = parsed(_Request, request)
+                contents = [[memoryview(piece) for piece in tensor.contents] for tensor in head.inputs]
+                return Parsed(len(request), head, contents, [memoryview(raw) for raw in head.raw_input_contents])
+            rest, cuts = await asyncio.to_thread(split, request, {_INPUTS: _CONTENTS, _RAW: None})
+            return Parsed(len(request), parsed(_Request, rest), cuts[_INPUTS], [pieces[0] for pieces in cuts[_RAW]])
         except InvalidRequest:
             self._models.refuse()
             raise
 
-    def _call(self, size: int, head: Any, cuts: dict[int, list[list[memoryview]]]) -> InferCall:
-        inference = self._models.inference(head.model_name, head.model_version, InferCall.door)
-        return InferCall(inference, size, head, cuts)
+    def _call(self, request: Parsed) -> InferCall:
+        head = request.head
+        return InferCall(self._models.inference(head.model_name, head.model_version, InferCall.door), request)
 
     async def _streamed(self, request: bytes, caller: Caller) -> bytes:
         answer = _Response()
         try:
-            size, head, cuts = self._parsed(request)
-            answer.id = head.id
-            body = await self._models.predict(self._call(size, head, cuts), caller)
+            asked = await self._parsed(request)
+            answer.id = asked.head.id
+            body = await self._models.predict(self._call(asked), caller)
         except RequestError as problem:
             message: bytes = _StreamResponse(error_message=str(problem), infer_response=answer).SerializeToString()
             return message

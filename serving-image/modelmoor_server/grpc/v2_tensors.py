@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.grpc.messages import message_class
+from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, FIXED32, FIXED64, VARINT, delimited, fields, varints
 from modelmoor_server.signature import Datatype
 
 ELEMENTS = 1_000_000  # of text in one tensor: each becomes an object of some 60 bytes
+TEXT_BYTES = 8 << 20  # up to here the library reads them: 4 million at the most, before they are counted
 _CONTENTS = message_class("inference.InferTensorContents")
 _FIELDS = {field.number: field.name for field in _CONTENTS.DESCRIPTOR.fields}
 _NUMBERS = {
@@ -43,6 +44,8 @@ def from_typed(pieces: Sequence[memoryview], datatype: str, where: str) -> np.nd
         raise InvalidRequest(f"{where}: {wire} has no typed contents, send raw_input_contents.")
     data = pieces[0] if len(pieces) == 1 else memoryview(b"".join(pieces))
     number = _NUMBERS[wire]
+    if wire is Datatype.BYTES and len(data) <= TEXT_BYTES:
+        return _texts(data, where)
     texts: list[bytes] = []
     chunks: list[np.ndarray] = []
     for field in fields(data):
@@ -58,6 +61,16 @@ def from_typed(pieces: Sequence[memoryview], datatype: str, where: str) -> np.nd
     if wire is Datatype.BYTES:
         return objects(texts)
     return chunks[0] if len(chunks) == 1 else np.concatenate([np.empty(0, wire.numpy), *chunks])
+
+
+def _texts(data: memoryview, where: str) -> np.ndarray:
+    """Text as the library reads it: much faster than one by one, and bounded while the message is."""
+    contents = parsed(_CONTENTS, bytes(data))
+    bounded(len(contents.bytes_contents), where)
+    others = [field.name for field, _ in contents.ListFields() if field.name != _FIELDS[_NUMBERS[Datatype.BYTES]]]
+    if others:
+        raise InvalidRequest(f"{where}: BYTES goes into bytes_contents, not {others[0]}.")
+    return objects(list(contents.bytes_contents))
 
 
 def raw_of(array: np.ndarray) -> bytes:

@@ -134,7 +134,7 @@ async def test_answers_are_compressed_for_who_asks() -> None:
 
 
 async def test_a_message_made_to_be_expensive_is_refused() -> None:
-    """Many fields in few bytes: refused before the library makes objects of them."""
+    """Many fields in few bytes: refused before the library makes objects of them; health answers meanwhile."""
     async with serving() as (_, client):
         for body in (b"\x3a\x00" * 100_000, b"\x2a\x04\x2a\x02\x12\x00" * 50_000, b"\x22\x00" * 600_000):
             with pytest.raises(grpc.aio.AioRpcError) as told:

@@ -203,7 +203,7 @@ async def test_unknown_names_are_not_found(doors: Started) -> None:
             "No such model here; there is iris, people, text, sum.",
         )
         assert (await refused(client, request(model_version="2")))[0] == "NOT_FOUND"
-        assert await refused(client, b"\xff\xff") == ("INVALID_ARGUMENT", "The message is not valid protobuf.")
+        assert await refused(client, b"\xff\xff") == ("INVALID_ARGUMENT", "The message is no ModelInferRequest.")
         assert (await refused(client, b"\x0a\x02\xff\xfe"))[0] == "INVALID_ARGUMENT"
         with pytest.raises(grpc.aio.AioRpcError) as told:
             await client.call("ModelConfig", b"", "ServerLiveResponse")
