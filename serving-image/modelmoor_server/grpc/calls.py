@@ -61,6 +61,7 @@ class Caller:
 
 _OF_HTTP = {
     400: Status.INVALID_ARGUMENT,
+    403: Status.PERMISSION_DENIED,
     404: Status.NOT_FOUND,
     413: Status.RESOURCE_EXHAUSTED,
     415: Status.INVALID_ARGUMENT,

@@ -100,7 +100,7 @@ def _from_content(content: memoryview, datatype: Datatype, wanted: int, where: s
         raise InvalidRequest(
             f"{where}: the shape needs {wanted * datatype.numpy.itemsize} bytes, tensor_content has {len(content)}."
         )
-    return elements(content, datatype.numpy)
+    return elements(content, datatype.numpy, where)
 
 
 def _from_values(values: list[tuple[int, memoryview]], datatype: Datatype, where: str) -> np.ndarray:

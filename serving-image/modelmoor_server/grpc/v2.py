@@ -29,6 +29,8 @@ def _class(name: str) -> Any:
 
 _Request = message_class("modelmoor.wire.ModelInferRequest")
 _Response, _StreamResponse = _class("ModelInferResponse"), _class("ModelStreamInferResponse")
+# tritonclient asks every answer of a stream whether another one to the same request will follow
+_FINAL: bytes = _Response(parameters={"triton_final_response": {"bool_param": True}}).SerializeToString()
 _OutputTensor = _class("ModelInferResponse.InferOutputTensor")
 
 
@@ -221,8 +223,8 @@ class V2:
             body = await self._models.predict(self._call(asked), caller)
         except RequestError as problem:
             message: bytes = _StreamResponse(error_message=str(problem), infer_response=answer).SerializeToString()
-            return message
-        return delimited(2, body)
+            return message + delimited(2, _FINAL)
+        return delimited(2, body + _FINAL)
 
 
 def _drained(queue: "asyncio.Queue[asyncio.Task[bytes] | None]") -> list["asyncio.Task[bytes] | None"]:

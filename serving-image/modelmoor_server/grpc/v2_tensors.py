@@ -34,7 +34,7 @@ def from_raw(data: memoryview, datatype: str, shape: Sequence[int], where: str) 
         raise InvalidRequest(
             f"{where}: shape {list(shape)} of {wire} is {wanted} bytes, the raw contents have {len(data)}."
         )
-    return elements(data, wire.numpy)
+    return elements(data, wire.numpy, where)
 
 
 def from_typed(pieces: Sequence[memoryview], datatype: str, where: str) -> np.ndarray:
@@ -105,10 +105,13 @@ def known(datatype: str, where: str) -> Datatype:
         raise InvalidRequest(f"{where}: unknown datatype; known are {', '.join(Datatype)}.") from None
 
 
-def elements(data: memoryview, dtype: np.dtype[Any]) -> np.ndarray:
+def elements(data: memoryview, dtype: np.dtype[Any], where: str) -> np.ndarray:
     """Little-endian elements as a writable array of ours: the message may lie at an odd address, and is read-only."""
     wire = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("<")
-    copied: np.ndarray = np.frombuffer(data, wire).astype(dtype)
+    found = np.frombuffer(data, wire)
+    if dtype.kind == "b" and found.max(initial=0) > 1:
+        raise InvalidRequest(f"{where}: a raw BOOL is a byte of 0 or 1.")
+    copied: np.ndarray = found.astype(dtype)
     return copied
 
 
@@ -117,7 +120,7 @@ def packed_elements(kind: int, value: memoryview, dtype: np.dtype[Any], where: s
     own = _FIXED[dtype.itemsize] if dtype.kind == "f" else VARINT
     if kind not in (own, DELIMITED) or (dtype.kind == "f" and len(value) % dtype.itemsize):
         raise InvalidRequest("The message is not valid protobuf.")
-    return elements(value, dtype) if dtype.kind == "f" else varints(value, dtype, where)
+    return elements(value, dtype, where) if dtype.kind == "f" else varints(value, dtype, where)
 
 
 def objects(values: list[bytes]) -> np.ndarray:

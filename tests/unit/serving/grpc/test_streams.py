@@ -38,6 +38,7 @@ async def test_answers_come_in_the_order_of_requests() -> None:
     assert [answer.infer_response.id for answer in answers] == [*wanted[:21], "lost", *wanted[21:]]
     assert answers[21].error_message == "No such model here; there is m."
     assert not any(answer.error_message for answer in answers[:21] + answers[22:])
+    assert all(answer.infer_response.parameters["triton_final_response"].bool_param for answer in answers)
     assert answers[-1].infer_response.outputs[0].contents.fp64_contents[0] == 98
     assert port.codes == {("grpc", "m", 200): 50}
 

@@ -158,6 +158,10 @@ REFUSALS = {
         {"inputs": [X | {"contents": {"fp64_contents": ROW}}], "raw_input_contents": [bytes(32)]},
         "must not both be sent",
     ),
+    "raw truth": (
+        {"inputs": [X | {"datatype": "BOOL"}], "raw_input_contents": [b"\0\1\2\0"]},
+        "a raw BOOL is a byte of 0 or 1",
+    ),
     "broken text": (
         {"inputs": [X | {"datatype": "BYTES"}], "raw_input_contents": [b"\x09\0\0\0ab"]},
         "end within an element",
