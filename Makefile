@@ -22,6 +22,7 @@ check: venv  ## the quick half: lint, types, imports, generated files, unit, gol
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tools/*.sh
 	$(PY) -m modelmoor_operator.api.crd --check
+	$(PY) tools/protos.py --check
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
 
 help:  ## this list
@@ -36,8 +37,9 @@ fmt: venv  ## format and mend what a linter can
 	.venv/bin/ruff check -q --fix-only .
 	.venv/bin/ruff format -q .
 
-generate: venv  ## write crds/, the charts' copies and the field reference from the types
+generate: venv  ## write crds/, the charts' copies and the field reference from the types; the server's protobuf descriptors
 	$(PY) -m modelmoor_operator.api.crd
+	$(PY) tools/protos.py
 
 golden: venv  ## write the golden files anew; review the difference like prose
 	MODELMOOR_UPDATE_GOLDEN=1 $(PYTEST) tests/golden

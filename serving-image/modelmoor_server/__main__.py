@@ -15,7 +15,7 @@ from modelmoor_server.serve import serve, tell
 EXAMPLES = """\
 examples:
   modelmoor-server serve --model iris=./iris.joblib --http-port 8080
-  modelmoor-server serve --model iris=./iris.joblib --model mnist=./mnist.keras
+  modelmoor-server serve --model iris=./iris.joblib --model mnist=./mnist.keras --grpc-port 8081
   modelmoor-server serve --model iris=https://models.example.com/iris.joblib
   modelmoor-server inspect ./iris.joblib
 
@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--http-port", type=int, metavar="PORT", help="port for HTTP (default 8080; 0 takes a free one)"
     )
+    command.add_argument(
+        "--grpc-port", type=int, metavar="PORT", help="port for gRPC (default: none; 0 takes a free one)"
+    )
     command.set_defaults(run=_serve)
     command = commands.add_parser(
         "fetch",
@@ -83,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     threads.apply(os.environ, threads.budget())
     try:
-        known = settings.from_environment(os.environ, options.model, options.http_port)
+        known = settings.from_environment(os.environ, options.model, options.http_port, options.grpc_port)
     except ModelError as error:
         tell(error, None if options.model else _termination_log(os.environ))
         return 1

@@ -6,6 +6,7 @@ models, on a thread of their own.
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import resource
@@ -29,6 +30,7 @@ from modelmoor_server.rest.routes import Routes
 from modelmoor_server.settings import ModelSource, Settings
 
 if TYPE_CHECKING:
+    from modelmoor_server.grpc.transport import Server as GrpcServer
     from modelmoor_server.inference import Inference
 
 log = logging.getLogger("modelmoor_server.serve")
@@ -87,6 +89,7 @@ class _Process:
         self.counters = Counters(models={source.name: ModelCounters() for source in settings.models})
         self.signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self.loader: threading.Thread | None = None
+        self.grpc: GrpcServer | None = None
 
     @property
     def busy(self) -> bool:
@@ -121,6 +124,8 @@ class _Process:
         finally:
             loading.cancel()
             await server.stop()
+            if self.grpc is not None:
+                await self.grpc.stop()
 
     def _listen(self) -> list[socket.socket]:
         try:
@@ -133,8 +138,16 @@ class _Process:
                 "Choose another one with --http-port or MODELMOOR_HTTP_PORT.",
             ) from None
 
+    async def _open_grpc(self, port: int) -> None:
+        """Open the gRPC port. Its libraries are imported on a thread, while liveness answers."""
+        door = await asyncio.to_thread(importlib.import_module, "modelmoor_server.grpc.door")
+        self.grpc, port = await door.open_door(port, self.settings, self.repository, self.counters)
+        log.info("ListeningGrpc", extra={"fields": {"port": port}})
+
     async def _load(self) -> None:
         """Load the models one after another on a thread, so that health, metrics and the first models answer."""
+        if self.settings.grpc_port is not None:
+            await self._open_grpc(self.settings.grpc_port)
         for source in self.settings.models:
             try:
                 self.repository.serve(await self._on_thread(source))
@@ -184,10 +197,13 @@ class _Process:
         bound = self.settings.timeout + DRAIN_SLACK
         log.info("Draining", extra={"fields": {"signal": received.name, "connections": len(server.connections)}})
         idle = 0.0 if received is signal.SIGINT else None
-        draining = asyncio.ensure_future(server.drain(bound, idle))
+        draining = asyncio.gather(server.drain(bound, idle), self._drain_grpc(idle))
         again = asyncio.ensure_future(self.signals.get())
         await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
-        drained = draining.done() and draining.result()
+        drained = draining.done() and all(draining.result())
         for task in (draining, again):
             task.cancel()
         log.info("Stopped", extra={"fields": {"drained": drained, "connections": len(server.connections)}})
+
+    async def _drain_grpc(self, quiet: float | None) -> bool:
+        return self.grpc is None or await self.grpc.drain(quiet)

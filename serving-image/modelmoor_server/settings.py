@@ -28,9 +28,11 @@ VARIABLES = (
     Variable("MODELMOOR_MODEL_DIR", "/mnt/modelmoor/model", "Where `fetch` has put the model."),
     Variable("MODELMOOR_MODEL_FORMAT", "", "sklearn, keras or tensorflow; recognised from the files where empty."),
     Variable("MODELMOOR_HTTP_PORT", "8080", "Port for HTTP; --http-port goes first."),
+    Variable("MODELMOOR_GRPC_PORT", "", "Port for gRPC, no gRPC where empty; --grpc-port goes first."),
     Variable("MODELMOOR_TIMEOUT", "30s", "How long a request may take; also the bound on the shutdown."),
     Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
+    Variable("MODELMOOR_GRPC_LIMIT", "67108864", "Bytes of a gRPC message, decompressed; larger: RESOURCE_EXHAUSTED."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
     Variable("MODELMOOR_BATCH_MAX_SIZE", "64", "Most rows of one call of a model; 1 turns batching off."),
     Variable("MODELMOOR_BATCH_MAX_DELAY", "0s", "How long a request may wait for others to share a call."),
@@ -88,9 +90,11 @@ class Settings:
 
     models: tuple[ModelSource, ...]
     http_port: int
+    grpc_port: int | None
     timeout: float
     connection_age: float
     json_limit: int
+    grpc_limit: int
     queue_limit: int
     batching: Batching
     pickle: str
@@ -100,20 +104,26 @@ class Settings:
 
 
 def from_environment(
-    environment: Mapping[str, str], models: Sequence[str] = (), http_port: int | None = None
+    environment: Mapping[str, str],
+    models: Sequence[str] = (),
+    http_port: int | None = None,
+    grpc_port: int | None = None,
 ) -> Settings:
     """Settings of `serve`. models: NAME=PATH_OR_URI, as on the command line; without them, the pod's one model.
 
     Raises ModelError (InvalidSettings).
     """
     values = _DEFAULTS | {name: environment[name] for name in _DEFAULTS if environment.get(name)}
-    port = values["MODELMOOR_HTTP_PORT"] if http_port is None else str(http_port)
     return Settings(
         models=_by_hand(models) if models else (_of_pod(values),),
-        http_port=whole_number(port, "--http-port" if http_port is not None else "MODELMOOR_HTTP_PORT", 0, 65535),
+        http_port=_port(values["MODELMOOR_HTTP_PORT"], "MODELMOOR_HTTP_PORT", http_port, "--http-port"),
+        grpc_port=_port(values["MODELMOOR_GRPC_PORT"], "MODELMOOR_GRPC_PORT", grpc_port, "--grpc-port")
+        if values["MODELMOOR_GRPC_PORT"] or grpc_port is not None
+        else None,
         timeout=_duration(values, "MODELMOOR_TIMEOUT"),
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
+        grpc_limit=whole_number(values["MODELMOOR_GRPC_LIMIT"], "MODELMOOR_GRPC_LIMIT", 1024, 1 << 30),
         queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
         batching=Batching(
             max_size=whole_number(values["MODELMOOR_BATCH_MAX_SIZE"], "MODELMOOR_BATCH_MAX_SIZE", 1, 65_536),
@@ -140,6 +150,10 @@ def whole_number(text: str, name: str, least: int, most: int) -> int:
     if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
         raise invalid(f"{name} must be a whole number from {least} to {most}.", f"Set {name} accordingly.")
     return int(text)
+
+
+def _port(text: str, variable: str, given: int | None, option: str) -> int:
+    return whole_number(text, variable, 0, 65535) if given is None else whole_number(str(given), option, 0, 65535)
 
 
 def invalid(message: str, hint: str) -> ModelError:

@@ -88,7 +88,8 @@ def test_the_server_takes_the_values_as_they_are_written() -> None:
     assert told.timeout == 90.0
     assert told.batching == settings.Batching(max_size=32, max_delay=0.005, exact=True, rows_independent=True)
     assert (told.pickle, told.legacy_keras, told.version_mismatch) == ("AllowListed", "Deny", "Warn")
-    assert told.http_port == found["model"]["ports"][0]["containerPort"]
+    ports = {port["name"]: port["containerPort"] for port in found["model"]["ports"]}
+    assert {"http": told.http_port, "grpc": told.grpc_port} == ports
     (model,) = told.models
     assert (model.name, model.format, model.fetched) == ("iris", "sklearn", True)
     assert (fetched.uri, fetched.size_limit) == ("pvc://models/iris.joblib", 2 << 30)

@@ -115,7 +115,7 @@ EDITS: dict[str, tuple[str, list[str], Callable[[Object], bool]]] = {
     "an edited container port": (
         "deployment",
         ["patch", "deployment", "iris", "--type=json", "-p", json.dumps(CONTAINER_PORT)],
-        lambda obj: [port["containerPort"] for port in container(obj)["ports"]] == [8080],
+        lambda obj: [port["containerPort"] for port in container(obj)["ports"]] == [8080, 8081],
     ),
     "a removed probe": (
         "deployment",
@@ -125,12 +125,12 @@ EDITS: dict[str, tuple[str, list[str], Callable[[Object], bool]]] = {
     "an edited Service port": (
         "service",
         ["patch", "service", "iris", "--type=json", "-p", json.dumps(SERVICE_PORT)],
-        lambda obj: ports(obj) == [80],
+        lambda obj: ports(obj) == [80, 8081],
     ),
     "a foreign Service port": (
         "service",
         ["patch", "service", "iris", "-p", json.dumps({"spec": {"ports": [{"name": "spy", "port": 99}]}})],
-        lambda obj: ports(obj) == [80],
+        lambda obj: ports(obj) == [80, 8081],
     ),
     "a foreign selector key": (
         "service",

@@ -61,7 +61,7 @@ def test_named_callers_close_the_door_to_others(control_plane: ControlPlane, nam
         peer.get("namespaceSelector") for peer in peers(policy)
     ]
     assert policy["spec"]["policyTypes"] == ["Ingress"]
-    assert policy["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 8080}]
+    assert policy["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": port} for port in (8080, 8081)]
     assert [ref["uid"] for ref in policy["metadata"]["ownerReferences"]] == [before["metadata"]["uid"]]
 
     control_plane.apply(model(access={"from": []}), namespace=namespace)

@@ -44,7 +44,9 @@ def environments(template: Body, places: Places, beside: Manifests) -> tuple[dic
     fetch = _variables(_container(spec["initContainers"], "fetch"), beside)
     serve = _variables(_container(spec["containers"], "model"), beside)
     model = serve["MODELMOOR_MODEL_NAME"]
-    return _fetched(model, fetch, spec, places), _moved(serve, places) | {"MODELMOOR_HTTP_PORT": str(places.port)}
+    # no gRPC: the pod's number for it may be taken here, and nobody asked for one
+    ports = {"MODELMOOR_HTTP_PORT": str(places.port), "MODELMOOR_GRPC_PORT": ""}
+    return _fetched(model, fetch, spec, places), _moved(serve, places) | ports
 
 
 def secret_files(template: Body, beside: Manifests) -> dict[str, bytes] | None:

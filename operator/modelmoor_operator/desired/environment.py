@@ -7,7 +7,7 @@ from modelmoor_operator.api import quantities
 from modelmoor_operator.api.durations import canonical
 from modelmoor_operator.api.spec import Batching
 from modelmoor_operator.api.v1alpha1 import ModelDeployment
-from modelmoor_operator.desired.names import HTTP_PORT
+from modelmoor_operator.desired.names import GRPC_PORT, HTTP_PORT
 from modelmoor_operator.settings import Settings
 
 MODEL_DIR = "/mnt/modelmoor/model"
@@ -43,6 +43,7 @@ def serve_environment(md: ModelDeployment, settings: Settings) -> dict[str, str]
         "MODELMOOR_MODEL_FORMAT": md.spec.model.format,
         "MODELMOOR_MODEL_DIR": MODEL_DIR,
         "MODELMOOR_HTTP_PORT": str(HTTP_PORT),
+        "MODELMOOR_GRPC_PORT": str(GRPC_PORT),
         "MODELMOOR_TIMEOUT": canonical(md.spec.runtime.timeout),
         **batching_environment(md.spec.runtime.batching),
         "MODELMOOR_PICKLE": settings.pickle,

@@ -23,6 +23,8 @@ STABLE_SLOT = "a"
 HTTP_PORT = 8080
 SERVICE_PORT = 80
 PORT_NAME = "http"
+GRPC_PORT = 8081
+GRPC_PORT_NAME = "grpc"
 
 
 def labels(md: ModelDeployment) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from modelmoor_operator.api.v1alpha1 import ModelDeployment
 from modelmoor_operator.desired import names
-from modelmoor_operator.desired.names import HTTP_PORT, NAME_LABEL, ROUTER_LABELS, Body
+from modelmoor_operator.desired.names import GRPC_PORT, HTTP_PORT, NAME_LABEL, ROUTER_LABELS, Body
 from modelmoor_operator.kinds import NETWORK_POLICY
 from modelmoor_operator.settings import Settings
 
@@ -29,7 +29,7 @@ def network_policy(md: ModelDeployment, settings: Settings) -> Body | None:
                 {
                     "from": [router, *settings.network_policy.always_from, *callers],
                     # by number: not every network knows a container's port by its name
-                    "ports": [{"protocol": "TCP", "port": HTTP_PORT}],
+                    "ports": [{"protocol": "TCP", "port": port} for port in (HTTP_PORT, GRPC_PORT)],
                 }
             ],
         },

@@ -3,7 +3,17 @@
 from modelmoor_operator.api import durations, quantities
 from modelmoor_operator.api.v1alpha1 import ModelDeployment
 from modelmoor_operator.desired import environment, overlay
-from modelmoor_operator.desired.names import HTTP_PORT, PORT_NAME, REVISION_LABEL, STABLE_SLOT, Body, labels, selector
+from modelmoor_operator.desired.names import (
+    GRPC_PORT,
+    GRPC_PORT_NAME,
+    HTTP_PORT,
+    PORT_NAME,
+    REVISION_LABEL,
+    STABLE_SLOT,
+    Body,
+    labels,
+    selector,
+)
 from modelmoor_operator.settings import Settings
 
 PRE_STOP_SECONDS = 5
@@ -90,7 +100,10 @@ def _model(md: ModelDeployment, settings: Settings, image: str) -> Body:
         resources=md.spec.resources.wire() if md.spec.resources else settings.defaults.resources,
     )
     return container | {
-        "ports": [{"name": PORT_NAME, "containerPort": HTTP_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": name, "containerPort": port, "protocol": "TCP"}
+            for name, port in ((PORT_NAME, HTTP_PORT), (GRPC_PORT_NAME, GRPC_PORT))
+        ],
         # liveness begins after the load
         "startupProbe": {
             "httpGet": ready,

@@ -2,7 +2,7 @@
 
 from modelmoor_operator.api.v1alpha1 import ModelDeployment
 from modelmoor_operator.desired import names
-from modelmoor_operator.desired.names import HTTP_PORT, PORT_NAME, SERVICE_PORT, Body
+from modelmoor_operator.desired.names import GRPC_PORT, GRPC_PORT_NAME, HTTP_PORT, PORT_NAME, SERVICE_PORT, Body
 
 
 def service(md: ModelDeployment) -> Body:
@@ -18,7 +18,16 @@ def headless_service(md: ModelDeployment) -> Body:
 def _service(md: ModelDeployment, name: str, port: int, *, headless: bool) -> Body:
     spec: Body = {
         "selector": names.selector(md),
-        "ports": [{"name": PORT_NAME, "port": port, "targetPort": PORT_NAME, "protocol": "TCP"}],
+        "ports": [
+            {"name": PORT_NAME, "port": port, "targetPort": PORT_NAME, "protocol": "TCP"},
+            {
+                "name": GRPC_PORT_NAME,
+                "port": GRPC_PORT,
+                "targetPort": GRPC_PORT_NAME,
+                "protocol": "TCP",
+                "appProtocol": "kubernetes.io/h2c",
+            },
+        ],
         "ipFamilyPolicy": "PreferDualStack",
     }
     metadata = names.metadata(md, name)

@@ -43,9 +43,15 @@ def test_both_processes_get_every_variable_of_their_container(tmp_path: Path) ->
         rendered = {item["name"]: item["value"] for item in container["env"]}
         assert environment.keys() == rendered.keys() | {"MODELMOOR_TERMINATION_LOG"}
         moved = {name for name in rendered if rendered[name] != environment[name]}
-        assert moved <= {"MODELMOOR_MODEL_DIR", "MODELMOOR_CREDENTIALS_DIR", "MODELMOOR_HTTP_PORT"}
+        assert moved <= {
+            "MODELMOOR_MODEL_DIR",
+            "MODELMOOR_CREDENTIALS_DIR",
+            "MODELMOOR_HTTP_PORT",
+            "MODELMOOR_GRPC_PORT",
+        }
     fetch, serve = told
     assert fetch["MODELMOOR_MODEL_DIR"] == serve["MODELMOOR_MODEL_DIR"] == str(tmp_path / "model")
+    assert serve["MODELMOOR_GRPC_PORT"] == ""
     assert (serve["MODELMOOR_HTTP_PORT"], serve["MODELMOOR_TIMEOUT"], serve["TZ"]) == ("9090", "7s", "UTC")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.serving.process import Started, by_hand, save_models, save_odd_models, started
+from unit.serving.process import GRPC, Started, by_hand, save_models, save_odd_models, started
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def doors(models: Path) -> Iterator[Started]:
-    """A server of the four well-behaved models, ready."""
-    with started(by_hand(models, "iris", "people", "text", "sum")) as server:
+    """A server of the four well-behaved models, ready; HTTP and gRPC."""
+    with started([*by_hand(models, "iris", "people", "text", "sum"), *GRPC]) as server:
         server.event("Ready")
         yield server

@@ -23,6 +23,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+GRPC = ("--grpc-port", "0")
 PEOPLE = pd.DataFrame({"age": [20.0, 30.0, 40.0, 50.0] * 5, "city": ["Paris", "Rome"] * 10})
 
 
@@ -65,6 +66,10 @@ class Started:
     @property
     def port(self) -> int:
         return int(self.event("Listening")["port"])
+
+    @property
+    def grpc_port(self) -> int:
+        return int(self.event("ListeningGrpc")["port"])
 
     def event(self, name: str) -> dict[str, Any]:
         """The first log line of an event, waited for."""
@@ -125,6 +130,6 @@ def started(arguments: Sequence[str], environment: Mapping[str, str] = {}) -> It
 
 
 def by_hand(folder: Path, *names: str) -> list[str]:
-    """The command line that serves models of `save_models` on a free port."""
+    """The command line that serves models of `save_models` on a free port; add `*GRPC` for a second one."""
     models = [word for name in names for word in ("--model", f"{name}={folder / name}.joblib")]
     return ["serve", *models, "--http-port", "0"]

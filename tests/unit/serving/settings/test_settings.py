@@ -57,6 +57,21 @@ POD = {"MODELMOOR_MODEL_NAME": "m"}
 
 
 @pytest.mark.parametrize(
+    ("environment", "given", "port"),
+    [
+        ({}, None, None),
+        ({"MODELMOOR_GRPC_PORT": ""}, None, None),
+        ({"MODELMOOR_GRPC_PORT": "8081"}, None, 8081),
+        ({"MODELMOOR_GRPC_PORT": "8081"}, 0, 0),
+        ({}, 9000, 9000),
+    ],
+)
+def test_grpc_is_off_unless_asked_for(environment: dict[str, str], given: int | None, port: int | None) -> None:
+    """By environment or by the command line, which goes first."""
+    assert from_environment(POD | environment, grpc_port=given).grpc_port == port
+
+
+@pytest.mark.parametrize(
     ("environment", "models", "said"),
     [
         ({}, [], "no model to serve"),
@@ -65,6 +80,8 @@ POD = {"MODELMOOR_MODEL_NAME": "m"}
         (POD | {"MODELMOOR_TIMEOUT": "soon"}, [], "MODELMOOR_TIMEOUT"),
         (POD | {"MODELMOOR_HTTP_PORT": "65536"}, [], "MODELMOOR_HTTP_PORT"),
         (POD | {"MODELMOOR_HTTP_PORT": "http"}, [], "MODELMOOR_HTTP_PORT"),
+        (POD | {"MODELMOOR_GRPC_PORT": "-1"}, [], "MODELMOOR_GRPC_PORT"),
+        (POD | {"MODELMOOR_GRPC_LIMIT": "1"}, [], "MODELMOOR_GRPC_LIMIT"),
         (POD | {"MODELMOOR_PICKLE": "allow"}, [], "MODELMOOR_PICKLE"),
         (POD | {"MODELMOOR_QUEUE_LIMIT": "0"}, [], "MODELMOOR_QUEUE_LIMIT"),
         ({}, ["./iris.joblib"], "NAME=PATH_OR_URI"),

@@ -1,0 +1,14 @@
+"""The gRPC port: Open Inference Protocol v2, TensorFlow Serving, health and reflection, over the one inference.py.
+
+messages.py    the protocols' messages, from a descriptor pool of our own
+wire.py        protobuf's wire format where its library would take too long or too much memory
+v2_tensors.py tfs_tensors.py  tensors of the two protocols <-> arrays
+v2.py tfs.py   the two protocols: messages in, messages out
+health.py reflection.py       the two services of gRPC itself
+calls.py       one prediction on its way: counted, timed, answered; which error is which status
+streams.py     the requests of a stream
+services.py    what is served: a method's path -> bytes in, bytes out
+transport.py   grpcio under all of them; nothing else here knows it
+
+Nothing of this is imported where the port is off, nor before liveness answers: inference.py brings numpy.
+"""

@@ -1,0 +1,42 @@
+"""Every bound of the gRPC port, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds. request_seconds: how long a request may take.
+
+    age_seconds: connections and streams are asked to come anew at this age at the latest.
+    """
+
+    request_seconds: float
+    age_seconds: float = 60.0
+    message_bytes: int = 64 * 1024 * 1024
+    metadata_bytes: int = 16 * 1024
+    streams: int = 128  # calls at a time on one connection; a client's library lets further ones wait
+    calls: int = 1000  # at a time, in all
+    ping_seconds: float = 10.0  # a client that pings more often is told to calm down
+    keepalive_seconds: float = 60.0  # a connection that is silent for so long is asked whether it is still there
+    keepalive_grace: float = 20.0
+    drain_quiet_seconds: float = 1.0  # no new call for so long, before the port closes
+
+    @property
+    def drain_seconds(self) -> float:
+        """After SIGTERM: seconds after which we stop in any case."""
+        return max(self.request_seconds + 1.0, 10.0)
+
+    @property
+    def connection_seconds(self) -> float:
+        """The age of a connection: so low that each one in use ends by itself, and loses nothing, within a drain.
+
+        grpcio cannot be told to ask for another connection at a moment of our choice, and its stop cuts off what
+        arrives before the client has heard of it: measured, nearly every client that was busy lost a call.
+        """
+        return min(self.age_seconds, 0.8 * self.drain_seconds)  # grpc adds up to 10 %
+
+    @property
+    def age_grace_seconds(self) -> float:
+        """How long an aged connection may work off its calls: a stream that began on it at the last moment ages by
+        itself, and its last request may take its time."""
+        return self.age_seconds + 0.2 * self.connection_seconds + self.request_seconds + 1.0

@@ -1,0 +1,166 @@
+"""grpcio under the services: connections, deadlines, statuses, the drain. Another transport could take its place."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+# set before the import: grpc's own lines are no JSON, and may quote what a caller sent
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import grpc
+import grpc.aio
+
+from modelmoor_server.errors import RequestError, cause_name
+from modelmoor_server.grpc.calls import Caller, Status, status_of
+from modelmoor_server.grpc.limits import Limits
+from modelmoor_server.grpc.services import Stream, Unary
+from modelmoor_server.inference import traced
+
+log = logging.getLogger("modelmoor_server.grpc")
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class PortTaken(Exception):
+    """The port cannot be listened on."""
+
+
+class Server:
+    """The gRPC port of the process. Made and used on the event loop."""
+
+    def __init__(self, methods: Mapping[str, Unary | Stream], limits: Limits) -> None:
+        self._limits = limits
+        self._callers: set[Caller] = set()
+        self._called_at = perf_counter()
+        self._draining = False
+        self._loop = asyncio.get_running_loop()
+        self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls)
+        self._server.add_generic_rpc_handlers((_Handlers({path: self._handler(m) for path, m in methods.items()}),))
+
+    async def start(self, port: int) -> int:
+        """Listen on every address, IPv6 and IPv4; the port, which for 0 is a free one. Raises PortTaken."""
+        try:
+            port = self._server.add_insecure_port(f"[::]:{port}")  # grpc falls back to IPv4 alone by itself
+        except RuntimeError:
+            raise PortTaken from None
+        await self._server.start()
+        return port
+
+    async def drain(self, quiet: float | None = None) -> bool:
+        """Take calls until none comes any more, then finish what is in flight. Tells whether all of it was.
+
+        quiet: seconds without a new call before the port closes.
+        """
+        self._draining = True
+        begun = perf_counter()
+        for caller in self._callers:
+            caller.closing.set()
+        quiet = self._limits.drain_quiet_seconds if quiet is None else quiet
+        end = begun + self._limits.drain_seconds
+        while (now := perf_counter()) < max(begun, self._called_at) + quiet and now < end - 1.0:
+            await asyncio.sleep(0.02)
+        await self._server.stop(max(0.0, end - now))
+        return not self._callers
+
+    async def stop(self) -> None:
+        """Cut off what is left."""
+        await self._server.stop(None)
+
+    def _handler(self, method: Unary | Stream) -> grpc.RpcMethodHandler:
+        # No (de)serializer: the services take and give bytes.
+        if isinstance(method, Unary):
+            return grpc.unary_unary_rpc_method_handler(self._unary(method.answer))
+        return grpc.stream_stream_rpc_method_handler(self._stream(method.answers))
+
+    def _unary(self, answer: Callable[[bytes, Caller], Awaitable[bytes]]) -> Callable[..., Awaitable[bytes]]:
+        async def handle(request: bytes, context: Any) -> bytes:
+            with self._call(context) as caller:
+                try:
+                    await _compress(context)
+                    return await answer(request, caller)
+                except Exception as error:  # noqa: BLE001 - the edge: grpcio would tell the caller str(error)
+                    status, sentence = _told(error)
+            await context.abort(status, sentence)
+            raise AssertionError("abort raises")
+
+        return handle
+
+    def _stream(
+        self, answers: Callable[[AsyncIterator[bytes], Caller], AsyncIterator[bytes]]
+    ) -> Callable[..., AsyncIterator[bytes]]:
+        async def handle(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+            with self._call(context) as caller:
+                aging = self._loop.call_later(self._limits.age_seconds, caller.closing.set)
+                try:
+                    await _compress(context)
+                    async with contextlib.aclosing(answers(aiter(requests), caller)) as told:  # type: ignore[type-var]
+                        async for answer in told:
+                            yield answer
+                    return
+                except Exception as error:  # noqa: BLE001 - as above
+                    status, sentence = _told(error)
+                finally:
+                    aging.cancel()
+            await context.abort(status, sentence)
+
+        return handle
+
+    @contextlib.contextmanager
+    def _call(self, context: Any) -> Any:
+        seconds = context.time_remaining()
+        caller = Caller(None if seconds is None else perf_counter() + seconds)
+        if self._draining:
+            caller.closing.set()
+        self._callers.add(caller)
+        self._called_at = perf_counter()
+        try:
+            yield caller
+        finally:
+            self._callers.discard(caller)
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler]) -> None:
+        self._handlers = handlers
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        return self._handlers.get(details.method)
+
+
+async def _compress(context: Any) -> None:
+    """gzip for who asks as over HTTP. grpc tells nobody how a request was compressed, so it cannot be mirrored."""
+    if any(key == "accept-encoding" and "gzip" in value for key, value in context.invocation_metadata() or ()):
+        context.set_compression(grpc.Compression.Gzip)
+        await context.send_initial_metadata(())  # or grpcio 1.85 forgets it
+
+
+def _told(error: Exception) -> tuple[grpc.StatusCode, str]:
+    """Status and sentence of a failed call; the text of a stranger's exception stays here."""
+    if isinstance(error, RequestError):
+        return _CODES[status_of(error)], str(error)
+    log.error("RequestFailed", extra={"fields": traced(error)})
+    return _CODES[Status.INTERNAL], f"The server's code raised {cause_name(error)}: its log tells where."
+
+
+def _options(limits: Limits) -> list[tuple[str, Any]]:
+    milliseconds = {
+        "grpc.max_connection_age_ms": limits.connection_seconds,  # with a jitter of 10 % by grpc
+        "grpc.max_connection_age_grace_ms": limits.age_grace_seconds,
+        "grpc.keepalive_time_ms": limits.keepalive_seconds,
+        "grpc.keepalive_timeout_ms": limits.keepalive_grace,
+        "grpc.http2.min_ping_interval_without_data_ms": limits.ping_seconds,
+    }
+    return [
+        ("grpc.so_reuseport", 0),  # a port that is taken must be told, not shared
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", limits.metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.keepalive_permit_without_calls", 1),
+        *((name, int(seconds * 1000)) for name, seconds in milliseconds.items()),
+    ]

@@ -1,0 +1,246 @@
+"""Open Inference Protocol v2: its messages in, its messages out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from importlib.metadata import version
+from typing import Any, ClassVar, NamedTuple
+
+from modelmoor_server.errors import InvalidRequest, RequestError
+from modelmoor_server.grpc import v2_tensors
+from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, Status
+from modelmoor_server.grpc.messages import message_class, parsed
+from modelmoor_server.grpc.streams import until
+from modelmoor_server.grpc.wire import delimited, split
+from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
+from modelmoor_server.repository import State
+from modelmoor_server.rest.v2 import CONTENT_TYPES, metadata
+from modelmoor_server.signature import Datatype
+from modelmoor_server.signature.values import check_shape, shown
+
+WINDOW = 16  # requests of one stream in work; beyond, the next is not read, and flow control stops the client
+_INPUTS, _CONTENTS, _RAW = 5, 5, 7  # fields of a request
+_OUTPUTS, _OUTPUT_CONTENTS, _RAW_OUTPUTS = 5, 5, 6  # fields of a response
+_STATES = {State.READY: "READY", State.LOADING: "LOADING", State.FAILED: "UNAVAILABLE"}
+
+
+def _class(name: str) -> Any:
+    return message_class(f"inference.{name}")
+
+
+_Request = message_class("modelmoor.wire.ModelInferRequest")
+_Response, _StreamResponse = _class("ModelInferResponse"), _class("ModelStreamInferResponse")
+# tritonclient asks every answer of a stream whether another one to the same request will follow
+_FINAL: bytes = _Response(parameters={"triton_final_response": {"bool_param": True}}).SerializeToString()
+_OutputTensor = _class("ModelInferResponse.InferOutputTensor")
+
+
+class Parsed(NamedTuple):
+    """A request without its tensors, and those: an input's `contents` in pieces, and the raw contents."""
+
+    size: int
+    head: Any
+    contents: list[list[memoryview]]
+    raw: list[memoryview]
+
+
+class InferCall(PredictCall):
+    """ModelInfer, and each request of a ModelStreamInfer."""
+
+    door: ClassVar[str] = "grpc"
+
+    def __init__(self, inference: Inference, request: Parsed) -> None:
+        super().__init__(inference, request.size)
+        self._head = request.head
+        self._contents = request.contents
+        self._raw = request.raw
+
+    def decode(self) -> InferenceRequest:
+        head = self._head
+        _check_parameters(head.parameters, "")
+        if not head.inputs:
+            raise InvalidRequest("inputs must hold at least one tensor.")
+        if self._raw and len(self._raw) != len(head.inputs):
+            raise InvalidRequest(
+                f"raw_input_contents has {len(self._raw)} elements for {len(head.inputs)} inputs: send one for each."
+            )
+        tensors = [self._tensor(position, tensor) for position, tensor in enumerate(head.inputs)]
+        for position, output in enumerate(head.outputs):
+            _check_parameters(output.parameters, f"outputs[{position}]: ")
+        names = [output.name for output in head.outputs]
+        return self.inference.request(self.inference.from_tensors(tensors), names, head.id or None)
+
+    def _tensor(self, position: int, tensor: Any) -> tuple[str, str, tuple[int, ...], Any]:
+        where = f"inputs[{position}]"
+        if not tensor.name:
+            raise InvalidRequest(f"{where}: name is missing.")
+        _check_parameters(tensor.parameters, f"{where}: ")
+        shape = check_shape(tensor.shape, tensor.name)
+        where = f"input {shown(tensor.name)}"
+        if not self._raw:
+            return (
+                tensor.name,
+                tensor.datatype,
+                shape,
+                v2_tensors.from_typed(self._contents[position], tensor.datatype, where),
+            )
+        if any(map(len, self._contents[position])):
+            raise InvalidRequest(f"{where}: contents and raw_input_contents must not both be sent.")
+        return (
+            tensor.name,
+            tensor.datatype,
+            shape,
+            v2_tensors.from_raw(self._raw[position], tensor.datatype, shape, where),
+        )
+
+    def encode(self, response: InferenceResponse) -> bytes:
+        """Raw where the request was raw, and where an output has no typed form."""
+        identity = self.inference.identity
+        raw = bool(self._raw) or any(output.datatype == Datatype.FP16 for output in response.outputs)
+        parts = [
+            _Response(model_name=identity.name, model_version=identity.version, id=self._head.id).SerializeToString()
+        ]
+        contents = []
+        for output in response.outputs:
+            tensor = _OutputTensor(name=output.name, datatype=output.datatype, shape=output.array.shape)
+            data = tensor.SerializeToString()
+            if raw:
+                contents.append(delimited(_RAW_OUTPUTS, v2_tensors.raw_of(output.array)))
+            else:
+                data += delimited(_OUTPUT_CONTENTS, v2_tensors.typed_of(output.array, output.datatype))
+            parts.append(delimited(_OUTPUTS, data))
+        return b"".join(parts + contents)
+
+
+class V2:
+    """The methods of `inference.GRPCInferenceService`. extensions: what the server says it has."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._repository = models.repository
+
+    async def server_live(self, request: bytes, caller: Caller) -> bytes:
+        """The process answers."""
+        parsed(_class("ServerLiveRequest"), request)
+        return _bytes("ServerLiveResponse", live=True)
+
+    async def server_ready(self, request: bytes, caller: Caller) -> bytes:
+        """Whether it may be given requests."""
+        parsed(_class("ServerReadyRequest"), request)
+        return _bytes("ServerReadyResponse", ready=self._repository.ready)
+
+    async def model_ready(self, request: bytes, caller: Caller) -> bytes:
+        """Whether a model answers. Raises UnknownModel."""
+        asked = parsed(_class("ModelReadyRequest"), request)
+        entry = self._models.entry(asked.name, asked.version)
+        return _bytes("ModelReadyResponse", ready=entry.inference is not None)
+
+    async def server_metadata(self, request: bytes, caller: Caller) -> bytes:
+        """Name and version of the server."""
+        parsed(_class("ServerMetadataRequest"), request)
+        return _bytes("ServerMetadataResponse", name="modelmoor", version=version("modelmoor-server"))
+
+    async def model_metadata(self, request: bytes, caller: Caller) -> bytes:
+        """Inputs and outputs, as over REST. Raises UnknownModel, ModelNotReady."""
+        asked = parsed(_class("ModelMetadataRequest"), request)
+        told = metadata(self._models.inference(asked.name, asked.version))
+        tensors = {
+            side: [{key: tensor[key] for key in ("name", "datatype", "shape")} for tensor in told[side]]
+            for side in ("inputs", "outputs")
+        }
+        return _bytes(
+            "ModelMetadataResponse", name=told["name"], versions=told["versions"], platform=told["platform"], **tensors
+        )
+
+    async def model_infer(self, request: bytes, caller: Caller) -> bytes:
+        """A prediction. Raises RequestError."""
+        return await self._models.predict(self._call(await self._parsed(request)), caller)
+
+    async def model_stream_infer(self, requests: AsyncIterator[bytes], caller: Caller) -> AsyncIterator[bytes]:
+        """Predictions, answered in the order of their requests; an error is a message, and the stream goes on."""
+        waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW - 2)
+
+        async def read() -> None:
+            try:
+                async for request in until(requests, caller.closing):
+                    await waiting.put(asyncio.ensure_future(self._streamed(request, caller)))
+            finally:
+                await waiting.put(None)
+
+        # at most WINDOW: those that wait here, the one whose answer is next, and the one that finds no place
+        reader = asyncio.ensure_future(read())
+        task: asyncio.Task[bytes] | None = None
+        try:
+            while (task := await waiting.get()) is not None:
+                yield await task
+            await reader
+        finally:
+            for left in (reader, task, *_drained(waiting)):
+                if left is not None:
+                    left.cancel()
+        if caller.closing.is_set():
+            raise Refused(Status.UNAVAILABLE, "The server ends this stream: open a new one.")
+
+    async def repository_index(self, request: bytes, caller: Caller) -> bytes:
+        """The models and their states."""
+        asked = parsed(_class("RepositoryIndexRequest"), request)
+        models = [
+            {
+                "name": entry.name,
+                "version": entry.inference.identity.version if entry.inference is not None else "",
+                "state": _STATES[entry.state],
+                "reason": entry.failure.reason if entry.failure is not None else "",
+            }
+            for entry in self._repository.entries.values()
+            if entry.inference is not None or not asked.ready
+        ]
+        return _bytes("RepositoryIndexResponse", models=models)
+
+    async def repository_change(self, request: bytes, caller: Caller) -> bytes:
+        """RepositoryModelLoad and RepositoryModelUnload."""
+        raise Refused(Status.PERMISSION_DENIED, "This server loads its models at its start, and no others.")
+
+    async def _parsed(self, request: bytes) -> Parsed:
+        try:
+            if len(request) <= INLINE_BYTES:
+                head = parsed(_Request, request)
+                contents = [[memoryview(piece) for piece in tensor.contents] for tensor in head.inputs]
+                return Parsed(len(request), head, contents, [memoryview(raw) for raw in head.raw_input_contents])
+            rest, cuts = await asyncio.to_thread(split, request, {_INPUTS: _CONTENTS, _RAW: None})
+            return Parsed(len(request), parsed(_Request, rest), cuts[_INPUTS], [pieces[0] for pieces in cuts[_RAW]])
+        except InvalidRequest:
+            self._models.refuse()
+            raise
+
+    def _call(self, request: Parsed) -> InferCall:
+        head = request.head
+        return InferCall(self._models.inference(head.model_name, head.model_version, InferCall.door), request)
+
+    async def _streamed(self, request: bytes, caller: Caller) -> bytes:
+        answer = _Response()
+        try:
+            asked = await self._parsed(request)
+            answer.id = asked.head.id
+            body = await self._models.predict(self._call(asked), caller)
+        except RequestError as problem:
+            message: bytes = _StreamResponse(error_message=str(problem), infer_response=answer).SerializeToString()
+            return message + delimited(2, _FINAL)
+        return delimited(2, body + _FINAL)
+
+
+def _drained(queue: "asyncio.Queue[asyncio.Task[bytes] | None]") -> list["asyncio.Task[bytes] | None"]:
+    return [queue.get_nowait() for _ in range(queue.qsize())]
+
+
+def _bytes(name: str, /, **members: Any) -> bytes:
+    message: bytes = _class(name)(**members).SerializeToString()
+    return message
+
+
+def _check_parameters(parameters: Mapping[str, Any], where: str) -> None:
+    """Let through what means nothing here, and refuse what would make another answer."""
+    if "content_type" in parameters and parameters["content_type"].string_param not in CONTENT_TYPES:
+        raise InvalidRequest(f"{where}content_type must be one of {', '.join(CONTENT_TYPES)}.")
+    if "shared_memory_region" in parameters:
+        raise InvalidRequest(f"{where}shared memory is not supported, send the data in the request.")
+    if "classification" in parameters and parameters["classification"].int64_param:
+        raise InvalidRequest(f"{where}classification is not supported, ask for the output and rank it.")

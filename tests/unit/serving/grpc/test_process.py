@@ -1,0 +1,130 @@
+"""The gRPC port of a serving process: there where it is wanted, gone without a lost call."""
+
+import asyncio
+import signal
+import socket
+from collections import Counter
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from unit.serving.grpc.client import HEALTH, Client, message, request
+from unit.serving.grpc.harness import relaying, until
+from unit.serving.process import GRPC, Started, by_hand, started
+
+pytestmark = pytest.mark.slow
+
+
+def _libraries(server: Started) -> str:
+    return Path(f"/proc/{server.process.pid}/maps").read_text()
+
+
+def test_without_the_port_nothing_of_it_is_loaded(models: Path) -> None:
+    """Who asks for no gRPC pays no memory for it; who does, gets it after liveness."""
+    with started(by_hand(models, "sum")) as without, started([*by_hand(models, "sum"), *GRPC]) as with_it:
+        without.event("Ready")
+        with_it.event("Ready")
+
+        assert "cygrpc" not in _libraries(without)
+        assert "cygrpc" in _libraries(with_it)
+        assert "ListeningGrpc" not in [line["event"] for line in without.log]
+        events = [line["event"] for line in with_it.log]
+        assert events.index("Listening") < events.index("ListeningGrpc") < events.index("Ready")
+
+
+def test_a_port_that_is_taken_is_named(models: Path) -> None:
+    """One line, exit code 1, and no line of a library."""
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with started([*by_hand(models, "sum"), "--grpc-port", port]) as server:
+            told = server.event("StartFailed")
+            assert server.process.wait(60) == 1
+
+    assert (told["reason"], told["message"]) == ("InvalidSettings", f"Port {port} cannot be listened on for gRPC.")
+    assert not [line for line in server.log if line["event"] == "Text"]
+
+
+async def test_both_families_are_listened_to(models: Path) -> None:
+    """IPv4 and, where the machine has it, IPv6 on one port, which the environment may name."""
+    with socket.socket() as free:
+        free.bind(("0.0.0.0", 0))
+        port = free.getsockname()[1]
+    with started(by_hand(models, "sum"), {"MODELMOOR_GRPC_PORT": str(port)}) as server:
+        server.event("Ready")
+        assert server.grpc_port == port
+        for host in ("127.0.0.1", "[::1]") if _has_ipv6() else ("127.0.0.1",):
+            async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
+                live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+                assert await live(b"") == b"\x08\x01"
+
+
+async def test_work_in_flight_is_answered(models: Path) -> None:
+    """SIGTERM: health says so at once, a running predict is answered, the process ends with 0 within the bound."""
+    with started([*by_hand(models, "slow"), *GRPC]) as server:
+        await asyncio.to_thread(server.event, "Ready")
+        async with Client(server.grpc_port) as client:
+            running = client.infer(request("slow", [1.5], columns=1))
+            await until(lambda: b"modelmoor_requests_in_flight 1.0" in server.ask("GET", "/metrics")[1])
+            server.process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(server.event, "Draining")
+            health = await client.call(
+                "Check",
+                message("grpc.health.v1.HealthCheckRequest"),
+                "grpc.health.v1.HealthCheckResponse",
+                service=HEALTH,
+            )
+            answer = await running
+        assert await asyncio.to_thread(server.process.wait, 60) == 0
+
+    assert health.status == 2
+    assert answer.outputs[0].name == "predict"
+    assert server.event("Stopped")["drained"] is True
+
+
+async def test_rolling_update_loses_nothing(models: Path) -> None:
+    """Busy clients on kept connections go from one process to the next: no call fails."""
+    environment = {"MODELMOOR_TIMEOUT": "1s"}  # the shortest drain
+    arguments = [*by_hand(models, "iris"), *GRPC]
+    with started(arguments, environment) as old, started(arguments, environment) as new:
+        for server in (old, new):
+            await asyncio.to_thread(server.event, "Ready")
+        failures: Counter[str] = Counter()
+        answered, over = 0, False
+
+        async def work(client: Client) -> None:
+            nonlocal answered
+            while not over:
+                try:
+                    await client.infer(request())
+                    answered += 1
+                except grpc.aio.AioRpcError as error:
+                    failures[f"{error.code()} {error.details()}"] += 1
+
+        async with relaying(old.grpc_port) as relay, Client(relay.port) as client:
+            workers = [asyncio.ensure_future(work(client)) for _ in range(8)]
+            await until(lambda: answered > 100)
+            old.process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(old.event, "Draining")
+            relay.target = new.grpc_port  # as a Service does for new connections
+            ended = await asyncio.to_thread(old.process.wait, 60)
+            reached = answered
+            await until(lambda: answered > reached + 100)
+            over = True
+            await asyncio.gather(*workers)
+
+    assert not failures
+    assert ended == 0
+    assert old.event("Stopped")["drained"] is True
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
