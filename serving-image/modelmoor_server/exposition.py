@@ -30,7 +30,7 @@ class ServerCollector:
         counters = self._counters
         requests = CounterMetricFamily(
             "modelmoor_requests",
-            "Predictions answered, by door (v1, v2), model and HTTP status; 499: the caller had left.",
+            "Predictions answered, by door (v1, v2, mlflow), model and HTTP status; 499: the caller had left.",
             labels=("door", "model", "code"),
         )
         for (door, model, code), count in list(counters.requests.items()):
