@@ -11,6 +11,7 @@ from modelmoor_server.cost import Cost
 from modelmoor_server.exchange import InferenceRequest
 from modelmoor_server.runtimes.base import Independence, Model
 from modelmoor_server.settings import Batching
+from modelmoor_server.signature import OF_SIGNATURE
 
 CALL_SECONDS = 0.05  # a call of several rows is not made longer than this: neighbours wait for it
 
@@ -41,6 +42,8 @@ def key_of(request: InferenceRequest) -> Hashable | None:
     """
     shapes = {array.shape[:1] for array in request.inputs.values()}
     if len(shapes) != 1 or shapes <= {(), (0,)}:
+        return None
+    if OF_SIGNATURE in request.outputs[0]:  # what is known of rows is known of the model's own signature alone
         return None
     return request.outputs, tuple([(name, *_kind(array)) for name, array in request.inputs.items()])
 

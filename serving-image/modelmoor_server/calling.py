@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from modelmoor_server import batching
-from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, ServerError, cause_name
+from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, ServerError, bare, cause_name
 from modelmoor_server.exchange import InferenceRequest, InferenceResponse, output_tensor, rows_of
 from modelmoor_server.job import Job
 from modelmoor_server.runtimes.base import Model
@@ -135,10 +135,10 @@ class Caller:
 
     def _failure(self, error: BaseException) -> RequestError:
         if isinstance(error, RequestError) and not isinstance(error, PredictFailed):
-            return error
+            return bare(error)
         log.error("PredictFailed", extra={"fields": {"model": self._name, **traced(error)}})
         if isinstance(error, PredictFailed):
-            return error
+            return bare(error)
         return PredictFailed(f"The model's code raised {cause_name(error)}: the server's log tells where.")
 
 

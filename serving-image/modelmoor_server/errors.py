@@ -4,6 +4,7 @@
     ├── ModelError        the model cannot be served: phase, reason, message, hint; the process or the model stops here
     └── RequestError      one request cannot be answered; the model goes on
         ├── InvalidRequest    the caller must change the request (400)
+        ├── TooLarge          a part of the request is beyond its limit (413)
         ├── UnknownModel      no model of that name in this process (404)
         ├── ModelNotReady     the model is loading or has failed; the caller may come back (503)
         └── PredictFailed     the model's own code raised on this input (500)
@@ -87,6 +88,10 @@ class InvalidRequest(RequestError):
         return InvalidRequest.of_row(where, row + rows, what)
 
 
+class TooLarge(RequestError):
+    """A part of the request, which only its content shows, is beyond its limit."""
+
+
 class UnknownModel(RequestError):
     """No model of that name is served here."""
 
@@ -102,3 +107,12 @@ class PredictFailed(RequestError):
 def cause_name(error: BaseException) -> str:
     """The one thing about a foreign exception that may be shown: its type's name."""
     return type(error).__name__
+
+
+def bare(error: RequestError) -> RequestError:
+    """The error without the frames that it came through: they hold the request, its body and, in a circle, the error.
+
+    Until the next collection, which may be far, each refused body would stay in memory.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

@@ -88,6 +88,8 @@ class Inference:
         self.identity = identity
         self.signature: Signature = model.signature
         self.batching = batching
+        self.alternatives: Mapping[str, Signature] = getattr(model, "alternatives", {})
+        self._example = model.example
         self._outputs = frozenset(field.name for field in model.signature.outputs)
         self._default_outputs = model.default_outputs
         self._caller = Caller(identity.name, model, batches=allows(batching, model))
@@ -109,6 +111,15 @@ class Inference:
     def batches(self) -> bool:
         """Whether rows of several requests may share a call."""
         return self._caller.batches
+
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        """What a request that names no outputs gets."""
+        return self._default_outputs
+
+    def example(self) -> dict[str, np.ndarray]:
+        """A synthetic input of one row. Raises InvalidRequest where none can be made."""
+        return self._example()
 
     # What doors need to make a request that fits the signature.
 

@@ -26,6 +26,7 @@ from modelmoor_server.http.server import Server, listen
 from modelmoor_server.libraries import keep_quiet
 from modelmoor_server.metrics import Counters, ModelCounters
 from modelmoor_server.repository import Repository
+from modelmoor_server.rest.cors import Cors
 from modelmoor_server.rest.routes import Routes
 from modelmoor_server.settings import ModelSource, Settings
 
@@ -103,8 +104,10 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.signals.put_nowait, number)
         sockets = self._listen()
+        routes = Routes(self.repository, self.counters, self.settings.json_limit, lambda: len(server.connections))
+        origins = self.settings.cors_origins
         server: Server = Server(
-            Routes(self.repository, self.counters, self.settings.json_limit, lambda: len(server.connections)),
+            Cors(routes, origins) if origins else routes,
             Limits(age_seconds=self.settings.connection_age),
             self.counters.refuse,
         )

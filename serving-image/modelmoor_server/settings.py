@@ -9,6 +9,7 @@ from modelmoor_server.errors import ModelError, Phase, Reason
 
 DURATION = re.compile(r"(?:[0-9]{1,5}(?:h|m|s|ms)){1,4}")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _PART = re.compile(r"([0-9]+)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -38,6 +39,7 @@ VARIABLES = (
     Variable("MODELMOOR_BATCH_MAX_DELAY", "0s", "How long a request may wait for others to share a call."),
     Variable("MODELMOOR_BATCH_EXACT", "false", "true: only models whose answers cannot change by a bit are batched."),
     Variable("MODELMOOR_BATCH_ROWS_INDEPENDENT", "false", "true: you say that rows do not touch each other."),
+    Variable("MODELMOOR_CORS_ORIGINS", "", "Origins whose pages may call, comma between them, or *; none where empty."),
     Variable("MODELMOOR_PICKLE", "Allow", "Allow, AllowListed or Deny: what may be done with joblib and pickle files."),
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
@@ -101,6 +103,7 @@ class Settings:
     legacy_keras: str
     version_mismatch: str
     termination_log: Path | None
+    cors_origins: tuple[str, ...] = ()
 
 
 def from_environment(
@@ -135,6 +138,7 @@ def from_environment(
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
         termination_log=None if models else Path(values["MODELMOOR_TERMINATION_LOG"]),
+        cors_origins=_origins(values["MODELMOOR_CORS_ORIGINS"]),
     )
 
 
@@ -186,6 +190,16 @@ def _of_pod(values: Mapping[str, str]) -> ModelSource:
         )
     format_ = values["MODELMOOR_MODEL_FORMAT"] or None
     return ModelSource(name, values["MODELMOOR_MODEL_DIR"], format_, fetched=True)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+    if any(origin != "*" and not ORIGIN.fullmatch(origin) for origin in origins):
+        raise invalid(
+            "MODELMOOR_CORS_ORIGINS takes origins as browsers write them, without a path, or *.",
+            "Write for example https://app.example.com,http://localhost:3000",
+        )
+    return origins
 
 
 def _duration(values: Mapping[str, str], name: str, *, zero: bool = False) -> float:

@@ -1,8 +1,14 @@
-"""The doors for JSON over HTTP: Open Inference Protocol v2 and v1, health and metrics, at the paths that KServe has.
+"""The doors over HTTP: Open Inference Protocol v2, v1 and TensorFlow Serving, MLflow, health and metrics.
 
-payload.py   JSON in, bounded before it is parsed
-v2.py v1.py  the two protocols: a request's JSON -> inference -> an answer's JSON
-calls.py     one prediction on its way: counted, timed, answered
-answers.py   everything that is answered at once: health, metadata, lists, metrics
-routes.py    where a path leads
+payload.py         JSON in, bounded before it is parsed
+v2.py v1.py tfs.py the protocols: a request's JSON -> inference -> an answer's JSON
+mlflow.py table.py MLflow's /invocations, and its CSV
+values.py          what v1, TensorFlow Serving and MLflow share: base64 objects, NaN as a word
+calls.py           one prediction on its way: counted, timed, answered
+coding.py packed.py  compressed bodies, both ways
+answers.py         everything that is answered at once: health, metadata, lists, metrics
+openapi.py schemas.py  /openapi.json for the models that are served
+page/              the page at /docs
+cors.py            pages of other origins
+routes.py          where a path leads
 """

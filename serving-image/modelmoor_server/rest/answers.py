@@ -6,12 +6,13 @@ from typing import Any
 
 import orjson
 
-from modelmoor_server.http.message import Head, Respond, Response
+from modelmoor_server.http.message import Head, Respond, Response, error
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
-from modelmoor_server.rest import v1, v2
+from modelmoor_server.rest import coding, tfs, v2
 from modelmoor_server.rest.calls import not_ready, refusal
 
+TEXT = b"text/plain; charset=utf-8"
 BODY_LIMIT = 64 * 1024  # of bodies that nobody reads
 
 
@@ -27,7 +28,7 @@ class Answer:
 
     def start(self, head: Head, body: bytes, respond: Respond) -> None:
         """Answer."""
-        respond(self._make())
+        respond(coding.packed_answer(self._make(), head))
 
 
 class Refused:
@@ -93,8 +94,32 @@ def v2_metadata(entry: Entry) -> Response:
 def v1_status(entry: Entry) -> Response:
     """`GET /v1/models/{model}`."""
     if entry.inference is not None:
-        return document(v1.status(entry))
-    return document({**v1.status(entry), "error": str(not_ready(entry))}, 503)
+        return document(tfs.status(entry))
+    return document({**tfs.status(entry), "error": str(not_ready(entry))}, 503)
+
+
+def v1_metadata(entry: Entry) -> Response:
+    """`GET /v1/models/{model}/metadata`, TensorFlow Serving's."""
+    return document(tfs.metadata(entry.inference)) if entry.inference is not None else refusal(not_ready(entry))
+
+
+def ping(repository: Repository) -> Response:
+    """`GET /ping` and `GET /health`, as MLflow's scoring server and SageMaker have them: readiness, as a status."""
+    return Response(200, b"\n", TEXT) if repository.ready else error(503, repository.not_ready_because)
+
+
+def server_version() -> Response:
+    """`GET /version`, where MLflow's scoring server tells its own: ours."""
+    return Response(200, version("modelmoor-server").encode(), TEXT)
+
+
+def openapi(repository: Repository) -> Response:
+    """`GET /openapi.json`: what the models that are ready take and give."""
+    if all(entry.inference is None for entry in repository.entries.values()):
+        return error(503, repository.not_ready_because)
+    from modelmoor_server.rest import openapi  # the signatures bring numpy, which has come with the first model
+
+    return document(openapi.document(repository))
 
 
 def metrics(counters: Counters, repository: Repository, connections: Callable[[], int]) -> Response:

@@ -3,10 +3,11 @@
 from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
-from modelmoor_server.errors import InvalidRequest, ModelNotReady, PredictFailed, RequestError
+from modelmoor_server.errors import InvalidRequest, ModelNotReady, PredictFailed, RequestError, TooLarge
 from modelmoor_server.http.message import Head, Respond, Response, error, retry_later
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry
+from modelmoor_server.rest import coding
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Job
@@ -17,9 +18,12 @@ CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 class HttpCall:
     """A request of a door, as inference.py wants it. The doors add `decode` and `encode`."""
 
-    __slots__ = ("_begun", "_body", "_inference", "_job", "_respond", "_route")
+    __slots__ = (
+        "_begun", "_body", "_coding", "_inference", "_job", "_limit", "_packed", "_packing", "_respond", "_route",
+    )  # fmt: skip
 
     door: ClassVar[str]
+    packed: ClassVar["type[HttpCall] | None"] = None  # the subclass for compressed bodies (packed.py)
 
     def __init__(self, route: "PredictRoute", inference: "Inference", body: bytes, respond: Respond) -> None:
         self._route = route
@@ -28,6 +32,11 @@ class HttpCall:
         self._respond = respond
         self._begun = perf_counter()
         self._job: Job | None = None
+        # Of packed.py, and here because Python cannot join two bases that both have slots.
+        self._packing: coding.Packing
+        self._limit: int  # bytes of the body, once it is unpacked
+        self._packed: bool  # whether the body still is
+        self._coding: str | None  # of the answer, once it is packed
 
     @property
     def size(self) -> int:
@@ -39,6 +48,10 @@ class HttpCall:
     def encode(self, response: "InferenceResponse") -> bytes:
         raise NotImplementedError
 
+    def expect(self, packing: coding.Packing, limit: int) -> None:
+        """Say how the bodies are compressed; see packed.py."""
+        raise NotImplementedError
+
     def submit(self) -> bool:
         """Begin; tells whether the answer is still to come."""
         self._job = self._inference.submit(self)
@@ -46,9 +59,14 @@ class HttpCall:
 
     def done(self, outcome: "bytes | RequestError") -> None:
         """Answer and count."""
+        self._job = None  # the two would keep each other, and the body, alive until the next collection
         response = Response(200, outcome) if isinstance(outcome, bytes) else refusal(outcome)
         left = type(outcome).__name__ == "CallerLeft"
         self._route.count(CLIENT_LEFT if left else response.status, perf_counter() - self._begun)
+        self.answer(response)
+
+    def answer(self, response: Response) -> None:
+        """Give the answer."""
         self._respond(response)
 
     def cancel(self) -> bool:
@@ -79,13 +97,18 @@ class PredictRoute:
         """Begin to answer a request."""
         self._counters.in_flight += 1
         inference = self._entry.inference
-        coding = head.headers.get(b"content-encoding", b"identity")
-        if inference is None or coding.lower() != b"identity" or b"inference-header-content-length" in head.headers:
-            response = self.refusal or _unsupported(coding)
+        packing = coding.packing_of(head)
+        binary = b"inference-header-content-length" in head.headers
+        if inference is None or isinstance(packing, Response) or binary:
+            response = self.refusal or (packing if isinstance(packing, Response) else _binary())
             self.count(response.status, 0.0)
             respond(response)
             return None
-        call = self._call(self, inference, body, respond)
+        if packing is None or self._call.packed is None:
+            call = self._call(self, inference, body, respond)
+        else:
+            call = self._call.packed(self, inference, body, respond)
+            call.expect(packing, self.body_limit)
         return call if call.submit() else None
 
     def count(self, status: int, seconds: float) -> None:
@@ -106,14 +129,13 @@ def not_ready(entry: Entry) -> ModelNotReady:
     return ModelNotReady(f"Model {entry.name} is not ready: {entry.state}.")
 
 
-def _unsupported(coding: bytes) -> Response:
-    if coding.lower() != b"identity":
-        return error(415, "Content-Encoding is not supported: send the body as it is.")
+def _binary() -> Response:
     return error(415, "Binary tensors are not supported: send the data as JSON.")
 
 
 _STATUS = {
     InvalidRequest.__name__: 400,
+    TooLarge.__name__: 413,
     ModelNotReady.__name__: 503,
     "CallerLeft": 503,
     "Overloaded": 503,  # by name: inference.py brings numpy, and doors must open before that

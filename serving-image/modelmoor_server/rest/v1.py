@@ -1,18 +1,15 @@
-"""The v1 protocol, as KServe speaks it: rows as `instances`, or the column form `inputs`."""
+"""The v1 protocol, as KServe and TensorFlow Serving speak it: rows as `instances`, or the column form `inputs`."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
-
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.repository import Entry, State
-from modelmoor_server.rest import payload
+from modelmoor_server.rest import payload, tfs, values
 from modelmoor_server.rest.calls import HttpCall
+from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
-    from modelmoor_server.inference import InferenceRequest, InferenceResponse, OutputTensor
-
-VERSION = "1"  # what TensorFlow's clients, which want a number, may call the one version that is served
+    from modelmoor_server.inference import InferenceRequest, InferenceResponse
 
 
 class V1Call(HttpCall):
@@ -28,36 +25,25 @@ class V1Call(HttpCall):
         if (rows is None) == (columns is None):
             raise InvalidRequest("The body must have either instances (a list of rows) or inputs (columns).")
         inference = self._inference
-        arrays = inference.from_columns(columns) if columns is not None else inference.from_instances(rows)
-        return inference.request(arrays)
+        chosen = tfs.signed(inference, payload.text(document, "signature_name"))
+        given = values.without_base64(columns if rows is None else rows, self._body, chosen.signature)
+        if rows is None and not isinstance(given, (list, dict)) and len(chosen.signature.inputs) == 1:
+            given = {chosen.signature.inputs[0].name: given}  # a scalar, for the one input of a model that takes it
+        return chosen.request(inference, given, by_columns=rows is None)
 
     def encode(self, response: "InferenceResponse") -> bytes:
-        outputs = response.outputs
-        if len(outputs) == 1:
-            rows = _plain(outputs[0])
-        else:
-            names = [output.name for output in outputs]
-            values = zip(*(output.array.tolist() for output in outputs), strict=True)
-            rows = [dict(zip(names, row, strict=True)) for row in values]
-        body: dict[str, Any] = {"predictions": rows}
-        if self._by_columns:
+        outputs = tfs.public(response.outputs)
+        if not self._by_columns:
+            return values.dump({"predictions": values.rows(outputs)})
+        columns = values.column(outputs[0]) if len(outputs) == 1 else {o.name: values.column(o) for o in outputs}
+        body: dict[str, Any] = {"outputs": columns}
+        with suppress(InvalidRequest):  # outputs that are not one a row have no other form than columns
             # KServe answers `predictions` to both forms, TensorFlow Serving answers columns by `outputs`.
-            body["outputs"] = rows if len(outputs) == 1 else {output.name: _plain(output) for output in outputs}
-        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+            body["predictions"] = values.rows(outputs)
+        return values.dump(body)
 
 
-def status(entry: Entry) -> dict[str, Any]:
-    """What `GET /v1/models/{model}` tells: KServe's answer and TensorFlow Serving's in one."""
-    ready = entry.state is State.READY
-    state, code = ("AVAILABLE", "OK") if ready else ("LOADING", "UNAVAILABLE")
-    return {
-        "name": entry.name,
-        "ready": ready,
-        "model_version_status": [
-            {"version": VERSION, "state": state, "status": {"error_code": code, "error_message": ""}}
-        ],
-    }
+class PackedV1Call(Packed, V1Call):
+    """The same with compressed bodies."""
 
-
-def _plain(output: "OutputTensor") -> Any:
-    return output.array.tolist() if output.array.dtype == object else output.array
+    __slots__ = ()

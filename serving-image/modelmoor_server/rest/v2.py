@@ -8,6 +8,7 @@ import orjson
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.rest import payload
 from modelmoor_server.rest.calls import HttpCall
+from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
@@ -49,6 +50,12 @@ class V2Call(HttpCall):
             for output in response.outputs
         ]
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class PackedV2Call(Packed, V2Call):
+    """The same with compressed bodies."""
+
+    __slots__ = ()
 
 
 def metadata(inference: "Inference") -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Model(Protocol):
     default_outputs: what a request that names no outputs gets.
     independence: from exact lists of types and parameters, never from trying.
     warnings: sentences for the log and the status, such as a version mismatch that the policy lets pass.
+    alternatives (where a model has it): further signatures by name. Inputs and outputs of a request for one of them
+        are called by the signature's name, OF_SIGNATURE and their own.
     """
 
     @property

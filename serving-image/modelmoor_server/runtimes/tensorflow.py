@@ -1,8 +1,9 @@
-"""TensorFlow SavedModel folders, by their signature `serving_default`."""
+"""TensorFlow SavedModel folders, by their signature `serving_default`, with the others as alternatives to it."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from modelmoor_server.inspection import Inspection
 from modelmoor_server.inspection.saved_model import FILE
 from modelmoor_server.runtimes import tensors, versions  # tensors first: it sets TensorFlow's environment
 from modelmoor_server.runtimes.base import Independence, Policy
-from modelmoor_server.signature import Datatype, Field, Signature
+from modelmoor_server.signature import OF_SIGNATURE, Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip
 
@@ -43,11 +44,22 @@ def load(found: Inspection, policy: Policy) -> "SavedModel":
         program = tf.saved_model.load(str(found.path))
     except Exception as error:  # noqa: BLE001 - TensorFlow raises a dozen types; all of them end the load
         raise _told(error, found, bool(warnings)) from None
-    call = _signature(program)
+    chosen = _chosen(program)
+    model = _model(program, program.signatures[chosen], found, warnings)
+    others: dict[str, SavedModel] = {}
+    for name in sorted(program.signatures):
+        with suppress(ModelError):  # one that carries what the protocols cannot is not offered
+            others[name] = _model(program, program.signatures[name], found, ())
+    model = replace(model, others=others)
+    return replace(model, row=tensors.answered_example(model))
+
+
+def _model(program: Any, call: Any, found: Inspection, warnings: tuple[str, ...]) -> "SavedModel":
+    """The model by one of its signatures. Raises ModelError where that holds a type that the protocols do not."""
     given, made = _ordered(call.structured_input_signature[1]), _ordered(call.structured_outputs)
     inputs, outputs = _fields(given, "input", binary=True), _fields(made, "output", binary=False)
     text = len(inputs) == 1 and inputs[0].datatype is Datatype.BYTES and inputs[0].shape in ((-1,), (-1, 1))
-    model = SavedModel(
+    return SavedModel(
         program=program,
         call=call,
         framework=found.framework,
@@ -56,12 +68,14 @@ def load(found: Inspection, policy: Policy) -> "SavedModel":
         given=dict(zip((field.name for field in inputs), given.items(), strict=True)),
         made=dict(zip((field.name for field in outputs), made, strict=True)),
     )
-    return replace(model, row=tensors.answered_example(model))
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A loaded program and its signature. given, made: public name -> the engine's name (and spec)."""
+    """A loaded program and its signature. given, made: public name -> the engine's name (and spec).
+
+    others: the model by each of its signatures.
+    """
 
     program: Any  # its variables live as long as it does
     call: Any
@@ -72,14 +86,26 @@ class SavedModel:
     made: Mapping[str, str]
     row: Mapping[str, np.ndarray] | None = None
     independence: Independence = Independence.UNKNOWN  # a SavedModel is a program of any operations
+    others: Mapping[str, "SavedModel"] = field(default_factory=dict)
     format: str = "tensorflow"
 
     @property
     def default_outputs(self) -> tuple[str, ...]:
         return tuple(self.made)
 
+    @property
+    def alternatives(self) -> dict[str, Signature]:
+        """All signatures by their names, `serving_default` among them where there is one."""
+        return {name: model.signature for name, model in self.others.items()}
+
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """One call of the signature; outputs that are not asked for are computed and left."""
+        name, marked, _ = outputs[0].partition(OF_SIGNATURE)
+        if marked:
+            start = len(name) + 1
+            own = {key[start:]: array for key, array in inputs.items()}
+            answered = self.others[name].predict(own, [output[start:] for output in outputs])
+            return {name + marked + key: array for key, array in answered.items()}
         try:
             feed = {own: tf.constant(inputs[name], dtype=spec.dtype) for name, (own, spec) in self.given.items()}
             answers = self.call(**feed)
@@ -93,12 +119,12 @@ class SavedModel:
         return dict(self.row)
 
 
-def _signature(program: Any) -> Any:
+def _chosen(program: Any) -> str:
     names = list(program.signatures)
     if SIGNATURE in names:
-        return program.signatures[SIGNATURE]
+        return SIGNATURE
     if len(names) == 1:
-        return program.signatures[names[0]]
+        return str(names[0])
     raise versions.load_failed(
         f"The SavedModel has {len(names)} signatures, and none is called {SIGNATURE}.",
         f"Export the model with a signature {SIGNATURE}: model.export(path) of Keras makes one.",

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+OF_SIGNATURE = "\x1f"  # between a signature's name and that of one of its inputs or outputs; never leaves the server
+
 
 class Datatype(StrEnum):
     """The tensor datatypes of the Open Inference Protocol v2."""

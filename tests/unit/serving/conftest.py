@@ -23,3 +23,12 @@ def doors(models: Path) -> Iterator[Started]:
     with started([*by_hand(models, "iris", "people", "text", "sum"), *GRPC]) as server:
         server.event("Ready")
         yield server
+
+
+@pytest.fixture(scope="session")
+def lone(models: Path) -> Iterator[Started]:
+    """A server of one model, the table of people, that lets pages of two origins in."""
+    origins = {"MODELMOOR_CORS_ORIGINS": "https://app.example.com, http://localhost:3000"}
+    with started(by_hand(models, "people"), origins) as server:
+        server.event("Ready")
+        yield server

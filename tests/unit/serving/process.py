@@ -71,13 +71,25 @@ class Started:
     def grpc_port(self) -> int:
         return int(self.event("ListeningGrpc")["port"])
 
-    def event(self, name: str) -> dict[str, Any]:
+    def event(self, name: str, seconds: float = 60) -> dict[str, Any]:
         """The first log line of an event, waited for."""
         with self.changed:
-            self.changed.wait_for(lambda: self.ended or any(line["event"] == name for line in self.log), 60)
+            self.changed.wait_for(lambda: self.ended or any(line["event"] == name for line in self.log), seconds)
             found = next((line for line in self.log if line["event"] == name), None)
         assert found is not None, f"no {name} in {self.log}"
         return found
+
+    def exchange(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """One request on a connection of its own: status, headers and body, as they came; no header is added."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, text in {"Content-Length": str(len(body or b"")), **headers}.items():
+                connection.putheader(name, text)
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
 
     def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] = {}) -> tuple[int, Any]:
         """One request on a connection of its own: status and JSON (or text)."""

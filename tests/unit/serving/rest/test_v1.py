@@ -10,6 +10,7 @@ import pytest
 
 from modelmoor_server.inference import InferenceResponse, output_tensor
 from modelmoor_server.rest.v1 import V1Call
+from unit.serving.inference.models import SIGNATURE
 from unit.serving.process import Started
 
 ROWS = [[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]
@@ -89,9 +90,7 @@ def test_several_outputs_are_objects_by_name(body: dict[str, Any], columns: bool
 class Columns:
     """The part of an Inference that decoding asks; the answer is what this test is about."""
 
-    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
-        return {}
+    signature = SIGNATURE
+    default_outputs = ("predict",)
 
-    from_instances = from_columns
-
-    def request(self, arrays: dict[str, np.ndarray]) -> None: ...
+    def request(self, arrays: dict[str, np.ndarray], outputs: tuple[str, ...]) -> None: ...

@@ -187,7 +187,7 @@ def test_too_large(doors: Started) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Content-Encoding": "gzip"}, {"Inference-Header-Content-Length": "10"}], ids=["gzip", "binary"]
+    "headers", [{"Content-Encoding": "br"}, {"Inference-Header-Content-Length": "10"}], ids=["brotli", "binary"]
 )
 def test_what_is_not_supported_says_so(doors: Started, headers: dict[str, str]) -> None:
     """Encodings that this server does not read are told apart from broken JSON."""

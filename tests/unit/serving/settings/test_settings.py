@@ -56,6 +56,26 @@ def test_by_hand() -> None:
 POD = {"MODELMOOR_MODEL_NAME": "m"}
 
 
+def test_origins() -> None:
+    """Origins come as browsers write them, in any case, with commas between; none is the default."""
+    listed = "https://App.example.com, http://localhost:3000,http://[::1]:80"
+
+    assert from_environment(POD).cors_origins == ()
+    assert from_environment(POD | {"MODELMOOR_CORS_ORIGINS": "*"}).cors_origins == ("*",)
+    assert from_environment(POD | {"MODELMOOR_CORS_ORIGINS": listed}).cors_origins == (
+        "https://app.example.com",
+        "http://localhost:3000",
+        "http://[::1]:80",
+    )
+
+
+@pytest.mark.parametrize("text", ["example.com", "https://example.com/", "null", "https://*.example.com", "ftp://a"])
+def test_no_origins(text: str) -> None:
+    """What no browser sends as an origin would never match, and is refused at the start."""
+    with pytest.raises(ModelError, match="MODELMOOR_CORS_ORIGINS takes origins"):
+        from_environment(POD | {"MODELMOOR_CORS_ORIGINS": text})
+
+
 @pytest.mark.parametrize(
     ("environment", "given", "port"),
     [
