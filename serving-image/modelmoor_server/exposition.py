@@ -30,7 +30,7 @@ class ServerCollector:
         counters = self._counters
         requests = CounterMetricFamily(
             "modelmoor_requests",
-            "Predictions answered, by door (v1, v2, mlflow, grpc, tfs-grpc), model, HTTP status; 499: the caller had left.",
+            "Predictions answered, by door (v1, v2, mlflow, grpc, tfs-grpc), model and HTTP status (499: caller left).",
             labels=("door", "model", "code"),
         )
         for (door, model, code), count in list(counters.requests.items()):

@@ -11,7 +11,7 @@ from modelmoor_server.inference import Inference, InferenceRequest, InferenceRes
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest.calls import CLIENT_LEFT, not_ready, refusal
-from modelmoor_server.rest.v1 import VERSION
+from modelmoor_server.rest.tfs import VERSION
 
 CLOCKS_DIFFER = 0.01  # seconds
 HELD_BYTES = 256 * 1024 * 1024  # all requests of the port that are waiting for a model, as at the HTTP port

@@ -11,7 +11,7 @@ from modelmoor_server.grpc.wire import DELIMITED, delimited, fields, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.repository import State
 from modelmoor_server.rest.calls import not_ready
-from modelmoor_server.rest.v1 import VERSION
+from modelmoor_server.rest.tfs import VERSION
 from modelmoor_server.signature import Field
 from modelmoor_server.signature.values import shown
 
