@@ -10,18 +10,12 @@ may share a call with others of the same turn, else `_enqueue` (admission is ask
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
-
-import numpy as np
 
 from modelmoor_server.admission import Admission, QueueLimit
 from modelmoor_server.batching import allows, most_rows
 from modelmoor_server.calling import Caller, Done, traced
 from modelmoor_server.cost import INLINE_BUDGET, Cost
-from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.exchange import (
     Call,
     CallerLeft,
@@ -33,11 +27,11 @@ from modelmoor_server.exchange import (
     output_tensor,
     rows_of,
 )
+from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.job import Job
 from modelmoor_server.metrics import Abandoned, ModelCounters
 from modelmoor_server.runtimes.base import Model
 from modelmoor_server.settings import Batching
-from modelmoor_server.signature import Signature, from_columns, from_instances, from_tensors
 from modelmoor_server.worker import Worker
 
 __all__ = [
@@ -49,22 +43,7 @@ log = logging.getLogger("modelmoor_server.inference")
 INLINE_BYTES = 64 * 1024  # a larger body is parsed on the model's thread: JSON costs about 10 ns a byte
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a model is called and what it is. version: the first digits of its digest, which pin the artifact."""
-
-    name: str
-    digest: str
-    format: str
-    framework: str
-    warm_up: str | None  # why there was no warm-up predict; None where there was one
-
-    @property
-    def version(self) -> str:
-        return self.digest.removeprefix("sha256:")[:12]
-
-
-class Inference:
+class Inference(Intake):
     """One model in service. `submit` is called on the event loop alone.
 
     timeout: seconds a request may take. queue_limit: requests that may wait for the model's thread, where no other
@@ -85,11 +64,8 @@ class Inference:
         batching: Batching = Batching(),
         admission: Admission | None = None,
     ) -> None:
-        self.identity = identity
-        self.signature: Signature = model.signature
+        super().__init__(identity, model.signature, model.default_outputs)
         self.batching = batching
-        self._outputs = frozenset(field.name for field in model.signature.outputs)
-        self._default_outputs = model.default_outputs
         self._caller = Caller(identity.name, model, batches=allows(batching, model))
         self._cost = cost
         self._worker = worker
@@ -110,29 +86,9 @@ class Inference:
         """Whether rows of several requests may share a call."""
         return self._caller.batches
 
-    # What doors need to make a request that fits the signature.
-
-    def from_tensors(self, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:
-        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest."""
-        return from_tensors(self.signature, tensors)
-
-    def from_instances(self, instances: Any) -> dict[str, np.ndarray]:
-        """The rows of a v1 request as arrays. Raises InvalidRequest."""
-        return from_instances(self.signature, instances)
-
-    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
-        """The column form of a v1 request as arrays. Raises InvalidRequest."""
-        return from_columns(self.signature, columns)
-
-    def request(
-        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = (), id: str | None = None
-    ) -> InferenceRequest:
-        """A request for `outputs`, or for the default ones where it names none. Raises InvalidRequest."""
-        for position, name in enumerate(outputs):
-            if name not in self._outputs:
-                known = ", ".join(field.name for field in self.signature.outputs)
-                raise InvalidRequest(f"outputs[{position}]: the model has no such output; it has {known}")
-        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)) or self._default_outputs, id)
+    def intake(self) -> Intake:
+        """What a process without the model needs to decode a call."""
+        return Intake(self.identity, self.signature, self.default_outputs)
 
     # The way of a request, on the loop.
 

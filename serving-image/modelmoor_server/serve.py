@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from modelmoor_server import facts
+from modelmoor_server.apart.reader import Reader
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.http.limits import Limits
 from modelmoor_server.http.server import Server, listen
@@ -100,8 +101,9 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.signals.put_nowait, number)
         sockets = self._listen()
+        reader = Reader(loop, self.settings.timeout)
         server: Server = Server(
-            Routes(self.repository, self.counters, self.settings.json_limit, lambda: len(server.connections)),
+            Routes(self.repository, self.counters, self.settings.json_limit, lambda: len(server.connections), reader),
             Limits(age_seconds=self.settings.connection_age),
             self.counters.refuse,
         )
@@ -121,6 +123,7 @@ class _Process:
         finally:
             loading.cancel()
             await server.stop()
+            reader.close()
 
     def _listen(self) -> list[socket.socket]:
         try:

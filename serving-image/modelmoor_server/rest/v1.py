@@ -1,12 +1,13 @@
 """The v1 protocol, as KServe speaks it: rows as `instances`, or the column form `inputs`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.repository import Entry, State
-from modelmoor_server.rest import payload
+from modelmoor_server.rest import payload, slices
 from modelmoor_server.rest.calls import HttpCall
 
 if TYPE_CHECKING:
@@ -33,16 +34,13 @@ class V1Call(HttpCall):
 
     def encode(self, response: "InferenceResponse") -> bytes:
         outputs = response.outputs
-        if len(outputs) == 1:
-            rows = _plain(outputs[0])
-        else:
-            names = [output.name for output in outputs]
-            values = zip(*(output.array.tolist() for output in outputs), strict=True)
-            rows = [dict(zip(names, row, strict=True)) for row in values]
+        rows = slices.values(outputs[0].array) if len(outputs) == 1 else _by_name(outputs)
         body: dict[str, Any] = {"predictions": rows}
         if self._by_columns:
             # KServe answers `predictions` to both forms, TensorFlow Serving answers columns by `outputs`.
-            body["outputs"] = rows if len(outputs) == 1 else {output.name: _plain(output) for output in outputs}
+            body["outputs"] = (
+                rows if len(outputs) == 1 else {output.name: slices.values(output.array) for output in outputs}
+            )
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -59,5 +57,16 @@ def status(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _plain(output: "OutputTensor") -> Any:
-    return output.array.tolist() if output.array.dtype == object else output.array
+def _by_name(outputs: "Sequence[OutputTensor]") -> Any:
+    """Several outputs as one object a row."""
+    names = [output.name for output in outputs]
+    counts = {len(output.array) for output in outputs}
+    if len(counts) > 1:
+        raise ValueError("the outputs differ in rows")
+
+    def part(start: int, end: int) -> list[dict[str, Any]]:
+        columns = (output.array[start:end].tolist() for output in outputs)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    count, size = counts.pop(), sum(output.array.size for output in outputs)
+    return slices.joined(count, max(1, slices.SLICE * count // max(size, 1)), part)
