@@ -15,7 +15,7 @@ from time import perf_counter
 from modelmoor_server.admission import Admission, QueueLimit
 from modelmoor_server.batching import allows, most_rows
 from modelmoor_server.calling import Caller, Done, traced
-from modelmoor_server.cost import INLINE_BUDGET, Cost
+from modelmoor_server.cost import CHEAP, INLINE_BUDGET, Cost
 from modelmoor_server.exchange import (
     Call,
     CallerLeft,
@@ -73,6 +73,7 @@ class Inference(Intake):
         self._timeout = timeout
         self._admission = admission or QueueLimit(queue_limit)
         self._loop = loop
+        self._turn_left = INLINE_BUDGET  # seconds that single calls may still take in this turn of the loop
         self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
         counters.queued = lambda: worker.depth
 
@@ -126,6 +127,9 @@ class Inference(Intake):
 
     def _at_once(self, job: Job) -> Job | None:
         if job.key is None:
+            if not self._fits_into_turn(job):
+                self._enqueue(job, timeout)
+                return job
             done = Done()
             self._caller.answer([job], done)
             self._deliver(done)
@@ -137,6 +141,22 @@ class Inference(Intake):
         if len(self._turn) == 1:
             self._loop.call_soon(self._end_turn)
         return job
+
+    def _fits_into_turn(self, job: Job) -> bool:
+        """Whether this turn of the loop has time for one more call. Cheap ones always fit: the way to the thread and
+        a refusal would cost as much as the answer, so what slows their callers is that we read no faster."""
+        expected = self._cost.expected(job.rows)
+        if expected < CHEAP:
+            return True
+        if self._turn_left < expected < INLINE_BUDGET:
+            return False
+        if self._turn_left == INLINE_BUDGET:
+            self._loop.call_soon(self._new_turn)
+        self._turn_left -= expected
+        return True
+
+    def _new_turn(self) -> None:
+        self._turn_left = INLINE_BUDGET
 
     def _end_turn(self) -> None:
         """Answer what came in one turn of the loop, in shared calls; what would take long goes to the thread."""

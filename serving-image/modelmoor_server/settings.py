@@ -32,6 +32,7 @@ VARIABLES = (
     Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
+    Variable("MODELMOOR_QUEUE_WAIT", "5ms", "How long all may wait; five calls of the model, where those are longer."),
     Variable("MODELMOOR_BATCH_MAX_SIZE", "64", "Most rows of one call of a model; 1 turns batching off."),
     Variable("MODELMOOR_BATCH_MAX_DELAY", "0s", "How long a request may wait for others to share a call."),
     Variable("MODELMOOR_BATCH_EXACT", "false", "true: only models whose answers cannot change by a bit are batched."),
@@ -92,6 +93,7 @@ class Settings:
     connection_age: float
     json_limit: int
     queue_limit: int
+    queue_wait: float
     batching: Batching
     pickle: str
     legacy_keras: str
@@ -115,6 +117,7 @@ def from_environment(
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
         queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
+        queue_wait=_duration(values, "MODELMOOR_QUEUE_WAIT"),
         batching=Batching(
             max_size=whole_number(values["MODELMOOR_BATCH_MAX_SIZE"], "MODELMOOR_BATCH_MAX_SIZE", 1, 65_536),
             max_delay=_duration(values, "MODELMOOR_BATCH_MAX_DELAY", zero=True),
