@@ -24,27 +24,30 @@ class Pace:
 
     def __init__(self) -> None:
         self._last = 0.0
-        self._gaps = self._squares = self._count = 0.0
+        self._gaps = self._requests = self._calls = 0.0
 
     def taken(self, waited: float, now: float) -> None:
         """A request left the queue at `now` after `waited` seconds."""
         gap = now - self._last
-        if 2 * waited >= gap:  # else the model may have been idle between the two
-            keep = 1 - _MEMORY * min(1.0, gap * self._count / self._gaps if self._gaps else 1.0)
-            self._gaps = self._gaps * keep + gap
-            self._squares = self._squares * keep + gap * gap
-            self._count = self._count * keep + 1
         self._last = now
+        if 2 * waited < gap:
+            return  # the model may have been idle between the two
+        mean = self.request
+        keep = 1 - _MEMORY * min(1.0, gap / mean if mean else 1.0)
+        self._gaps = self._gaps * keep + gap
+        self._requests = self._requests * keep + 1
+        # Those that share a call with the one before them are taken at once, and begin none.
+        self._calls = self._calls * keep + (gap > mean / 4)
 
     @property
     def request(self) -> float:
         """Seconds from one request to the next."""
-        return self._gaps / self._count if self._count else 0.0
+        return self._gaps / self._requests if self._requests else 0.0
 
     @property
     def call(self) -> float:
-        """Seconds of a call of the model, which may answer several requests: the gap that a moment falls into."""
-        return self._squares / self._gaps if self._gaps else 0.0
+        """Seconds from one call of the model to the next; it may answer several requests."""
+        return self._gaps / self._calls if self._calls else 0.0
 
 
 class CoDel:
