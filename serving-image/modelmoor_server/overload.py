@@ -64,6 +64,7 @@ class CoDel:
         self._pace = Pace()
         self._late_since: float | None = None
         self._stands = False
+        self._waiting = 0
 
     @property
     def target(self) -> float:
@@ -76,6 +77,7 @@ class CoDel:
             return Overloaded(f"{self._limit} requests wait for this model already: come back in a moment.")
         if self._stands and waiting * self._pace.request > PATIENCE * self.target:
             return _refused()
+        self._waiting = waiting + 1
         return None
 
     def taken(self, waited: float) -> RequestError | None:
@@ -83,7 +85,8 @@ class CoDel:
         now = self._clock()
         self._pace.taken(waited, now)
         target = self.target
-        if waited <= target:
+        self._waiting = max(self._waiting - 1, 0)
+        if waited <= target or not self._waiting:  # a queue of one is none, however late a starved thread took it
             self._late_since, self._stands = None, False
             return None
         if self._late_since is None:

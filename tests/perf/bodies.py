@@ -28,12 +28,12 @@ def _tensor(datatype: str, item: str, width: int) -> bytes:
 
 
 V1, V2 = "/v1/models/iris:predict", "/v2/models/iris/infer"
+TABLE, TEXT = "/v1/models/people:predict", "/v1/models/text:predict"
 WORST: Iterable[Worst] = (
     Worst("v1, rows of short numbers", V1, lambda: _filled('{"instances": [', "[1,2,3,4]", "]}")),
     Worst("v1, rows of long numbers", V1, lambda: _filled('{"instances": [', "[0.12345678901234567,1e-300,3,4]", "]}")),
-    Worst("v1, objects by column", "/v1/models/people:predict",
-          lambda: _filled('{"instances": [', '{"age":39,"city":"Rome"}', "]}")),
-    Worst("v1, texts", "/v1/models/text:predict", lambda: _filled('{"instances": [', '"good day, all of you out there"', "]}")),
+    Worst("v1, objects by column", TABLE, lambda: _filled('{"instances": [', '{"age":39,"city":"Rome"}', "]}")),
+    Worst("v1, texts", TEXT, lambda: _filled('{"instances": [', '"good day, all of you out there"', "]}")),
     Worst("v2, flat numbers", V2, lambda: _tensor("FP64", "1", 4)),
     Worst("v2, flat integers of the wrong datatype", V2, lambda: _tensor("INT8", "1e2", 4)),
     Worst("v2, text where numbers are wanted", V2, lambda: _tensor("BYTES", '""', 4)),

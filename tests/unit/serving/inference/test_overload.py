@@ -1,4 +1,4 @@
-"""The policy of a model's queue, on a clock that the test turns: one server, callers who come whether or not it keeps up."""
+"""The policy of a model's queue, on a clock that the test turns: callers come whether or not the server keeps up."""
 
 import random
 from collections import deque
@@ -120,7 +120,23 @@ def test_a_slower_model_may_be_waited_for_longer() -> None:
     policy = CoDel(0.005, 1000, clock)
     for _ in range(200):
         clock.now += 0.1
+        policy.admit(3)
         policy.taken(0.3)
 
     assert policy.target == pytest.approx(0.5, rel=0.1)
     assert policy.admit(10) is None
+
+
+def test_a_starved_server_refuses_no_one_who_is_alone() -> None:
+    """Where a busy node wakes the model's thread late, a queue of one is no queue; nor is the last of an older one."""
+    clock = Clock()
+    policy = CoDel(0.005, 128, clock)
+    for waiting in range(60):
+        policy.admit(waiting)
+    refusals = []
+    for _ in range(100):
+        clock.now += 0.1
+        refusals.append(policy.taken(10.0))
+
+    assert any(refusals[:59])
+    assert not any(refusals[59:])
