@@ -9,7 +9,6 @@ nothing else but send the worst bodies. Only what was asked while such a body wa
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from time import perf_counter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from perf.bodies import WORST, Worst
+from perf.figures import Figures, resident
 from unit.serving.process import by_hand, save_models, started
 
 PROBE_GOAL, NEIGHBOUR_GOAL = 0.200, 0.250  # seconds: 99th percentile of a probe; slowest answer of a small model
@@ -90,49 +90,51 @@ def high(times: list[float]) -> float:
     return sorted(times)[len(times) * 99 // 100]
 
 
+def row(felt: Felt) -> str:
+    """A line of the table, times in milliseconds."""
+    statuses = "/".join(map(str, sorted(set(felt.statuses))))
+    times = (
+        statistics.median(felt.work),
+        high(felt.probes),
+        max(felt.probes),
+        high(felt.neighbours),
+        max(felt.neighbours),
+    )
+    return f"| {felt.name:40} | {statuses:>6} |" + "".join(f" {1000 * value:5.0f} |" for value in times)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each worst body is sent (5)")
-    parser.add_argument("--only", default="", help="only bodies whose name holds this")
+    parser.add_argument("--only", default="", metavar="WORDS", help="only bodies whose name holds these words")
+    parser.add_argument("--output", type=Path, default=Path("build/neighbours.json"), help="figures as JSON")
     options = parser.parse_args()
+    figures = Figures({"rounds": options.rounds, "only": options.only})
+    probes: list[float] = []
+    neighbours: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         save_models(Path(folder))
         with started(by_hand(Path(folder), "iris", "people", "text", "sum")) as server:
             server.event("Ready")
-            chosen = [worst for worst in WORST if options.only in worst.name]
-            print(
-                f"{'worst request':42} {'status':>6} {'takes':>7} | {'probe p99':>9} {'most':>6} | small: p99 {'most':>6}  (ms)"
-            )
-            found = []
-            for worst in chosen:
-                felt = asyncio.run(measure(server.port, worst, options.rounds))
-                found.append(felt)
-                figures = [
-                    1000 * value
-                    for value in (
-                        statistics.median(felt.work),
-                        high(felt.probes),
-                        max(felt.probes),
-                        high(felt.neighbours),
-                        max(felt.neighbours),
-                    )
-                ]
-                print(
-                    f"{felt.name:42} {'/'.join(map(str, sorted(set(felt.statuses)))):>6} "
-                    "{:7.0f} | {:9.0f} {:6.0f} | {:10.0f} {:6.0f}".format(*figures),
-                    flush=True,
-                )
-    probes = [value for felt in found for value in felt.probes]
-    neighbours = [value for felt in found for value in felt.neighbours]
-    figures = {
-        "probe_p99": high(probes),
-        "probe_max": max(probes),
-        "neighbour_p99": high(neighbours),
-        "neighbour_max": max(neighbours),
-    }
-    print(json.dumps(figures))
-    return 0
+            print("| worst request | status | takes | probe p99 | slowest | small model p99 | slowest |  (ms)")
+            for worst in WORST:
+                if options.only in worst.name:
+                    felt = asyncio.run(measure(server.port, worst, options.rounds))
+                    print(row(felt), flush=True)
+                    probes += felt.probes
+                    neighbours += felt.neighbours
+            children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+            readers = [resident(int(pid))[0] for path in children for pid in path.read_text().split()]
+    figures.add("probe, 99th percentile", 1000 * high(probes), "ms", goal=1000 * PROBE_GOAL)
+    figures.add("probe, slowest", 1000 * max(probes), "ms")
+    figures.add("small model, 99th percentile", 1000 * high(neighbours), "ms")
+    figures.add("small model, slowest", 1000 * max(neighbours), "ms", goal=1000 * NEIGHBOUR_GOAL)
+    figures.add("resident memory of the process that decodes, after all", sum(readers), "MiB")
+    options.output.parent.mkdir(exist_ok=True)
+    figures.write(options.output)
+    print(f"\n{figures.table()}\n\n{options.output}")
+    return 1 if figures.missed else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -41,10 +41,11 @@ HEADERS = (
 )  # fmt: skip
 TARGETS = (
     f"/{MARKER}", f"/v2/models/{MARKER}/infer", f"/v1/models/{MARKER}:predict", "/v2/models/iris/versions/{0}/infer",
-    f"/v2/models/iris/versions/{MARKER}/infer", f"/v1/models/iris/versions/99:predict?{MARKER}=1",
-    "/v2/models/%ff/infer", "/v2/models//infer", "/v2/models/iris/infer/", f"/v2/models/iris/infer?x={MARKER}", f"/v2/models/iris/{MARKER}",
-    "/v2/models/../../etc/passwd", "/v2/models/%2e%2e%2f/infer", f"//{MARKER}", f"/a#{MARKER}", "*", f"/ä{MARKER}",
-    f"/v1/models/iris:{MARKER}", f"/v2/repository/models/{MARKER}/load", "/v2/repository/index", "/v2/health/live",
+    f"/v2/models/iris/versions/{MARKER}/infer", f"/v1/models/iris/versions/99:predict?{MARKER}=1", "/v2/health/live",
+    "/v2/models/%ff/infer", "/v2/models//infer", "/v2/models/iris/infer/", f"/v2/models/iris/infer?x={MARKER}", "*",
+    f"/v2/models/iris/{MARKER}", "/v2/models/../../etc/passwd", "/v2/models/%2e%2e%2f/infer", f"//{MARKER}",
+    f"/a#{MARKER}", f"/ä{MARKER}", f"/v1/models/iris:{MARKER}", f"/v2/repository/models/{MARKER}/load",
+    "/v2/repository/index",
 )  # fmt: skip
 
 
