@@ -128,7 +128,7 @@ class Inference(Intake):
     def _at_once(self, job: Job) -> Job | None:
         if job.key is None:
             if not self._fits_into_turn(job):
-                self._enqueue(job, timeout)
+                self._enqueue(job)
                 return job
             done = Done()
             self._caller.answer([job], done)

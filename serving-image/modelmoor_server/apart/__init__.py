@@ -4,5 +4,5 @@ reader.py  the server's side: one body after another, with a bound on the queue 
 child.py   the process: started with the first large body, nice to its parent, ends with it
 frames.py  what travels between the two
 
-The measurements are in docs/decisions/0016-large-bodies-apart.md.
+The measurements are in docs/decisions/0016-large-bodies-and-overload.md.
 """
