@@ -72,13 +72,19 @@ drain: venv  ## a node is drained under load, on a cluster of two nodes that is 
 	trap '$(INFRA)/down.sh modelmoor-drain' EXIT; timeout 1500 $(PYTEST) --timeout 900 -rA tests/drain
 
 ##@ Figures
-.PHONY: scale soak
+.PHONY: scale soak neighbours overload
 scale: venv  ## 1,000 models at once and 10,000 at rest, without nodes: figures beside their goals (SCALE=--help)
 	@mkdir -p build
 	$(PY) tests/perf/scale.py $(SCALE)
 
 soak: venv  ## a million answers, each compared with the in-process one, then memory under 30 minutes of load (SOAK=--help)
 	PYTHONPATH=tests $(PY) -m soak $(SOAK)
+
+neighbours: venv  ## health and a small model while the worst allowed request is in work (a minute; NEIGHBOURS=--help)
+	$(PY) tests/perf/neighbours.py $(NEIGHBOURS)
+
+overload: venv  ## several times what a model can answer: who is answered, and how soon it is over (OVERLOAD=--help)
+	$(PY) tests/perf/overload.py $(OVERLOAD)
 
 ##@ The cluster
 .PHONY: cluster images clean-cluster

@@ -4,6 +4,7 @@ import sys
 from math import inf
 
 INLINE_BUDGET = 0.002  # seconds; more than this never runs on the loop (measured: serving.md, section 4)
+CHEAP = 0.0004  # seconds below which refusing costs too much of what answering costs (trust.md, section 4.2)
 HURTS = 0.025  # seconds on the loop that every other connection feels
 OUTLIER = 5.0  # times the expectation: no single request is believed to be slower
 

@@ -73,7 +73,21 @@ def output_tensor(name: str, array: np.ndarray) -> OutputTensor:
     """An output as the doors write it. Raises TypeError for a dtype that the protocol does not know."""
     datatype = Datatype.of(array)
     if array.dtype.kind in "US":
-        array = array.astype(object)
+        array = _texts(array)
     elif not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return OutputTensor(name, datatype, array if array.flags.c_contiguous else np.ascontiguousarray(array))
+
+
+def _texts(array: np.ndarray) -> np.ndarray:
+    """`astype(object)`, in steps between which other threads get the interpreter."""
+    if array.size <= _STEP or not array.ndim:
+        return array.astype(object)
+    texts = np.empty(array.shape, dtype=object)
+    step = max(1, _STEP * len(array) // array.size)
+    for start in range(0, len(array), step):
+        texts[start : start + step] = array[start : start + step]
+    return texts
+
+
+_STEP = 20_000  # texts that are made in one go: some milliseconds

@@ -10,18 +10,14 @@ may share a call with others of the same turn, else `_enqueue` (admission is ask
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from modelmoor_server.admission import Admission, QueueLimit
 from modelmoor_server.batching import allows, most_rows
 from modelmoor_server.calling import Caller, Done, traced
-from modelmoor_server.cost import INLINE_BUDGET, Cost
-from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.cost import CHEAP, INLINE_BUDGET, Cost
 from modelmoor_server.exchange import (
     Call,
     CallerLeft,
@@ -33,11 +29,11 @@ from modelmoor_server.exchange import (
     output_tensor,
     rows_of,
 )
+from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.job import Job
 from modelmoor_server.metrics import Abandoned, ModelCounters
 from modelmoor_server.runtimes.base import Model
 from modelmoor_server.settings import Batching
-from modelmoor_server.signature import Signature, from_columns, from_instances, from_tensors
 from modelmoor_server.worker import Worker
 
 __all__ = [
@@ -49,22 +45,7 @@ log = logging.getLogger("modelmoor_server.inference")
 INLINE_BYTES = 64 * 1024  # a larger body is parsed on the model's thread: JSON costs about 10 ns a byte
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a model is called and what it is. version: the first digits of its digest, which pin the artifact."""
-
-    name: str
-    digest: str
-    format: str
-    framework: str
-    warm_up: str | None  # why there was no warm-up predict; None where there was one
-
-    @property
-    def version(self) -> str:
-        return self.digest.removeprefix("sha256:")[:12]
-
-
-class Inference:
+class Inference(Intake):
     """One model in service. `submit` is called on the event loop alone.
 
     timeout: seconds a request may take. queue_limit: requests that may wait for the model's thread, where no other
@@ -85,13 +66,9 @@ class Inference:
         batching: Batching = Batching(),
         admission: Admission | None = None,
     ) -> None:
-        self.identity = identity
-        self.signature: Signature = model.signature
+        super().__init__(identity, model.signature, model.default_outputs, getattr(model, "alternatives", {}))
         self.batching = batching
-        self.alternatives: Mapping[str, Signature] = getattr(model, "alternatives", {})
         self._example = model.example
-        self._outputs = frozenset(field.name for field in model.signature.outputs)
-        self._default_outputs = model.default_outputs
         self._caller = Caller(identity.name, model, batches=allows(batching, model))
         self._cost = cost
         self._worker = worker
@@ -99,6 +76,7 @@ class Inference:
         self._timeout = timeout
         self._admission = admission or QueueLimit(queue_limit)
         self._loop = loop
+        self._turn_left = INLINE_BUDGET  # seconds that single calls may still take in this turn of the loop
         self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
         counters.queued = lambda: worker.depth
 
@@ -112,38 +90,13 @@ class Inference:
         """Whether rows of several requests may share a call."""
         return self._caller.batches
 
-    @property
-    def default_outputs(self) -> tuple[str, ...]:
-        """What a request that names no outputs gets."""
-        return self._default_outputs
-
     def example(self) -> dict[str, np.ndarray]:
         """A synthetic input of one row. Raises InvalidRequest where none can be made."""
         return self._example()
 
-    # What doors need to make a request that fits the signature.
-
-    def from_tensors(self, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:
-        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest."""
-        return from_tensors(self.signature, tensors)
-
-    def from_instances(self, instances: Any) -> dict[str, np.ndarray]:
-        """The rows of a v1 request as arrays. Raises InvalidRequest."""
-        return from_instances(self.signature, instances)
-
-    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
-        """The column form of a v1 request as arrays. Raises InvalidRequest."""
-        return from_columns(self.signature, columns)
-
-    def request(
-        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = (), id: str | None = None
-    ) -> InferenceRequest:
-        """A request for `outputs`, or for the default ones where it names none. Raises InvalidRequest."""
-        for position, name in enumerate(outputs):
-            if name not in self._outputs:
-                known = ", ".join(field.name for field in self.signature.outputs)
-                raise InvalidRequest(f"outputs[{position}]: the model has no such output; it has {known}")
-        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)) or self._default_outputs, id)
+    def intake(self) -> Intake:
+        """What a process without the model needs to decode a call."""
+        return Intake(self.identity, self.signature, self.default_outputs, self.alternatives)
 
     # The way of a request, on the loop.
 
@@ -181,6 +134,9 @@ class Inference:
 
     def _at_once(self, job: Job) -> Job | None:
         if job.key is None:
+            if not self._fits_into_turn(job):
+                self._enqueue(job)
+                return job
             done = Done()
             self._caller.answer([job], done)
             self._deliver(done)
@@ -192,6 +148,22 @@ class Inference:
         if len(self._turn) == 1:
             self._loop.call_soon(self._end_turn)
         return job
+
+    def _fits_into_turn(self, job: Job) -> bool:
+        """Whether this turn of the loop has time for one more call. Cheap ones always fit: the way to the thread and
+        a refusal would cost as much as the answer, so what slows their callers is that we read no faster."""
+        expected = self._cost.expected(job.rows)
+        if expected < CHEAP:
+            return True
+        if self._turn_left < expected < INLINE_BUDGET:
+            return False
+        if self._turn_left == INLINE_BUDGET:
+            self._loop.call_soon(self._new_turn)
+        self._turn_left -= expected
+        return True
+
+    def _new_turn(self) -> None:
+        self._turn_left = INLINE_BUDGET
 
     def _end_turn(self) -> None:
         """Answer what came in one turn of the loop, in shared calls; what would take long goes to the thread."""

@@ -19,6 +19,7 @@ from modelmoor_server.errors import InvalidRequest, ModelError, Phase, Reason, c
 from modelmoor_server.fetch import ARTIFACT, FetchSettings, fetch
 from modelmoor_server.inference import Identity, Inference, output_tensor, traced
 from modelmoor_server.metrics import ModelCounters
+from modelmoor_server.overload import CoDel
 from modelmoor_server.runtimes import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy, load
 from modelmoor_server.settings import ModelSource, Settings
 from modelmoor_server.worker import Worker
@@ -62,6 +63,7 @@ def into_service(
         queue_limit=settings.queue_limit,
         loop=loop,
         batching=settings.batching,
+        admission=CoDel(settings.queue_wait, settings.queue_limit),
     )
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from modelmoor_server import facts
+from modelmoor_server.apart.reader import Reader
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.http.limits import Limits
 from modelmoor_server.http.server import Server, listen
@@ -104,7 +105,9 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.signals.put_nowait, number)
         sockets = self._listen()
-        routes = Routes(self.repository, self.counters, self.settings.json_limit, lambda: len(server.connections))
+        reader = Reader(loop, self.settings.timeout)
+        limit = self.settings.json_limit
+        routes = Routes(self.repository, self.counters, limit, lambda: len(server.connections), reader)
         origins = self.settings.cors_origins
         server: Server = Server(
             Cors(routes, origins) if origins else routes,
@@ -129,6 +132,7 @@ class _Process:
             await server.stop()
             if self.grpc is not None:
                 await self.grpc.stop()
+            reader.close()
 
     def _listen(self) -> list[socket.socket]:
         try:

@@ -35,6 +35,7 @@ VARIABLES = (
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
     Variable("MODELMOOR_GRPC_LIMIT", "67108864", "Bytes of a gRPC message, decompressed; larger: RESOURCE_EXHAUSTED."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
+    Variable("MODELMOOR_QUEUE_WAIT", "5ms", "How long all may wait; five calls of the model, where those are longer."),
     Variable("MODELMOOR_BATCH_MAX_SIZE", "64", "Most rows of one call of a model; 1 turns batching off."),
     Variable("MODELMOOR_BATCH_MAX_DELAY", "0s", "How long a request may wait for others to share a call."),
     Variable("MODELMOOR_BATCH_EXACT", "false", "true: only models whose answers cannot change by a bit are batched."),
@@ -98,6 +99,7 @@ class Settings:
     json_limit: int
     grpc_limit: int
     queue_limit: int
+    queue_wait: float
     batching: Batching
     pickle: str
     legacy_keras: str
@@ -128,6 +130,7 @@ def from_environment(
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
         grpc_limit=whole_number(values["MODELMOOR_GRPC_LIMIT"], "MODELMOOR_GRPC_LIMIT", 1024, 1 << 30),
         queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
+        queue_wait=_duration(values, "MODELMOOR_QUEUE_WAIT"),
         batching=Batching(
             max_size=whole_number(values["MODELMOOR_BATCH_MAX_SIZE"], "MODELMOOR_BATCH_MAX_SIZE", 1, 65_536),
             max_delay=_duration(values, "MODELMOOR_BATCH_MAX_DELAY", zero=True),

@@ -64,23 +64,21 @@ class ChunkedBody:
     def __init__(self, limit: int, limits: Limits) -> None:
         self._limit = limit
         self._limits = limits
-        self._pieces: list[bytes] = []
         self._line = b""  # an unfinished line of framing
         self._remaining = 0  # bytes of the chunk in hand, its CRLF included
         self._announced = 0  # bytes of content by the chunk sizes; httptools must count the same
         self._framing = 0  # bytes that are not content
         self._in_trailer = False
         self._refusal: Refusal | None = None
-        self.held = 0
         self.received = 0
         self.complete = False
-        self._parser = HttpRequestParser(self)
+        self._content = _Content()
+        self._parser = HttpRequestParser(self._content)
         self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: body\r\nTransfer-Encoding: chunked\r\n\r\n")
 
-    def on_body(self, piece: bytes) -> None:
-        """A piece of content, as httptools decoded it."""
-        self._pieces.append(piece)
-        self.held += len(piece)
+    @property
+    def held(self) -> int:
+        return self._content.size
 
     def feed(self, data: bytes) -> int:
         position = chunks_end = 0
@@ -98,7 +96,10 @@ class ChunkedBody:
         # The trailer section stays out: httptools would report its fields as if they were headers.
         self._decode(data[:chunks_end])
         if self._refusal is not None:
-            raise self._refusal
+            try:
+                raise self._refusal
+            finally:
+                self._refusal = None  # it holds this frame, which holds the body: see _Content
         if self.complete:
             self._decode(b"\r\n")
             if self.held != self._announced:
@@ -106,7 +107,7 @@ class ChunkedBody:
         return position
 
     def take(self) -> bytes:
-        return b"".join(self._pieces)
+        return b"".join(self._content.pieces)
 
     def _decode(self, data: bytes) -> None:
         try:
@@ -152,6 +153,22 @@ class ChunkedBody:
     def _too_much_framing(self) -> bool:
         raw = self._framing + self._announced
         return raw > self._limits.chunk_overhead_slack + self._announced * self._limits.chunk_overhead_factor
+
+
+class _Content:
+    """What httptools decodes of a chunked body. An object of its own: the parser holds it, and in a cycle of the two a
+    refused body would stay in memory until the next collection."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of content."""
+        self.pieces.append(piece)
+        self.size += len(piece)
 
 
 def too_large(limit: int) -> Refusal:

@@ -1,8 +1,18 @@
 """One prediction on its way through a door: counted, timed, answered once."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from modelmoor_server.apart.reader import (
+    APART_BYTES,
+    BodyTooDear,
+    Decoded,
+    Portable,
+    Reader,
+    ReaderBusy,
+    Reading,
+    ReadTooLong,
+)
 from modelmoor_server.errors import InvalidRequest, ModelNotReady, PredictFailed, RequestError, TooLarge
 from modelmoor_server.http.message import Head, Respond, Response, error, retry_later
 from modelmoor_server.metrics import Counters
@@ -12,6 +22,7 @@ from modelmoor_server.rest import coding
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Job
 
+_STAYS = frozenset(("_begun", "_body", "_inference", "_job", "_respond", "_route"))  # attributes of this process
 CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 
 
@@ -31,7 +42,7 @@ class HttpCall:
         self._body = body
         self._respond = respond
         self._begun = perf_counter()
-        self._job: Job | None = None
+        self._job: Job | Reading | None = None
         # Of packed.py, and here because Python cannot join two bases that both have slots.
         self._packing: coding.Packing
         self._limit: int  # bytes of the body, once it is unpacked
@@ -52,10 +63,46 @@ class HttpCall:
         """Say how the bodies are compressed; see packed.py."""
         raise NotImplementedError
 
+    @property
+    def apart(self) -> bool:
+        """Whether decoding would hold the interpreter for so long that it is left to another process."""
+        return self.size > APART_BYTES
+
     def submit(self) -> bool:
         """Begin; tells whether the answer is still to come."""
-        self._job = self._inference.submit(self)
+        if self.apart and self._route.reader is not None:
+            portable = Portable(type(self), self.state(), self._inference.intake())
+            self._job = self._route.reader.read(portable, self._body, self._read)
+        else:
+            self._job = self._inference.submit(self)
         return self._job is not None
+
+    def state(self) -> dict[str, Any]:
+        """What a door has noted on the call, in attributes of its own: it travels to the decoding process and back."""
+        names = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())} - _STAYS
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    @classmethod
+    def rebuilt(cls, portable: Portable, body: bytes) -> Self:
+        """The call in the decoding process, which can do nothing else with it."""
+        call: Self = portable.kind.__new__(portable.kind)
+        call._body = body
+        call._inference = portable.intake
+        call._note(portable.state)
+        return call
+
+    def _note(self, state: dict[str, Any]) -> None:
+        for name, noted in state.items():
+            setattr(self, name, noted)
+
+    def _read(self, outcome: "Decoded | RequestError") -> None:
+        self._job = None
+        if isinstance(outcome, RequestError):
+            self.done(outcome)
+            return
+        self._note(outcome.state)
+        left = self._route.reader.timeout - (perf_counter() - self._begun) if self._route.reader is not None else None
+        self._job = self._inference.submit(_Read(self, outcome.request), left)
 
     def done(self, outcome: "bytes | RequestError") -> None:
         """Answer and count."""
@@ -77,13 +124,36 @@ class HttpCall:
         return True
 
 
+class _Read:
+    """A call whose body has been decoded in the other process."""
+
+    __slots__ = ("_call", "_request", "size")
+
+    def __init__(self, call: HttpCall, request: "InferenceRequest") -> None:
+        self._call = call
+        self._request = request
+        self.size = call.size
+
+    def decode(self) -> "InferenceRequest":
+        return self._request
+
+    def encode(self, response: "InferenceResponse") -> bytes:
+        return self._call.encode(response)
+
+    def done(self, outcome: "bytes | RequestError") -> None:
+        self._call.done(outcome)
+
+
 class PredictRoute:
-    """Where the predictions of one model at one door go."""
+    """Where the predictions of one model at one door go. reader: decodes large bodies; None: they are decoded here."""
 
     vital = False
 
-    def __init__(self, entry: Entry, call: type[HttpCall], counters: Counters, body_limit: int) -> None:
+    def __init__(
+        self, entry: Entry, call: type[HttpCall], counters: Counters, body_limit: int, reader: Reader | None = None
+    ) -> None:
         self.body_limit = body_limit
+        self.reader = reader
         self._entry = entry
         self._call = call
         self._counters = counters
@@ -138,6 +208,9 @@ _STATUS = {
     TooLarge.__name__: 413,
     ModelNotReady.__name__: 503,
     "CallerLeft": 503,
+    ReaderBusy.__name__: 503,
+    BodyTooDear.__name__: 413,
+    ReadTooLong.__name__: 504,
     "Overloaded": 503,  # by name: inference.py brings numpy, and doors must open before that
     "TimedOut": 504,
     PredictFailed.__name__: 500,

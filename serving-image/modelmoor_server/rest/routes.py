@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import unquote_to_bytes
 
+from modelmoor_server.apart.reader import Reader
 from modelmoor_server.http.message import Head, Response, Route, error
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
@@ -23,14 +24,20 @@ _MODEL = re.compile(rb"/v[12]/models/([^/:]+)" + _REST)
 class Routes:
     """The application of the HTTP server: a request's head in, its route out.
 
-    connections: how many there are, for the metrics.
+    connections: how many there are, for the metrics. reader: decodes large bodies in a process of its own.
     """
 
     def __init__(
-        self, repository: Repository, counters: Counters, json_limit: int, connections: Callable[[], int]
+        self,
+        repository: Repository,
+        counters: Counters,
+        json_limit: int,
+        connections: Callable[[], int],
+        reader: Reader | None = None,
     ) -> None:
         self._repository = repository
         self._counters = counters
+        self._reader = reader
         self._paths: dict[bytes, Methods] = {
             b"/": _get(answers.alive),
             b"/metrics": _get(partial(answers.metrics, counters, repository, connections), vital=True),
@@ -74,15 +81,19 @@ class Routes:
         self._paths |= {
             b"/v1/models/" + name: _get(partial(answers.v1_status, entry)),
             b"/v1/models/%b/metadata" % name: _get(partial(answers.v1_metadata, entry)),
-            b"/v1/models/%b:predict" % name: {b"POST": PredictRoute(entry, V1Call, self._counters, json_limit)},
+            b"/v1/models/%b:predict" % name: {
+                b"POST": PredictRoute(entry, V1Call, self._counters, json_limit, self._reader)
+            },
             b"/v1/models/%b:classify" % name: {b"POST": no_verb},
             b"/v1/models/%b:regress" % name: {b"POST": no_verb},
             b"/v2/models/" + name: _get(partial(answers.v2_metadata, entry)),
             b"/v2/models/%b/ready" % name: _get(partial(answers.v2_ready, entry)),
-            b"/v2/models/%b/infer" % name: {b"POST": PredictRoute(entry, V2Call, self._counters, json_limit)},
+            b"/v2/models/%b/infer" % name: {
+                b"POST": PredictRoute(entry, V2Call, self._counters, json_limit, self._reader)
+            },
         }
-        frames = PredictRoute(entry, mlflow.MlflowCall, self._counters, json_limit)
-        tables = PredictRoute(entry, mlflow.CsvCall, self._counters, json_limit)
+        frames = PredictRoute(entry, mlflow.MlflowCall, self._counters, json_limit, self._reader)
+        tables = PredictRoute(entry, mlflow.CsvCall, self._counters, json_limit, self._reader)
         self._invocations[entry.name] = {b"POST": mlflow.Invocations(frames, tables, self._counters)}
 
     def _search(self, target: bytes) -> Methods | Response:

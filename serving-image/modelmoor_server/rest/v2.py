@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.rest import payload
+from modelmoor_server.rest import payload, slices
 from modelmoor_server.rest.calls import HttpCall
 from modelmoor_server.rest.packed import Packed
 
@@ -45,7 +45,7 @@ class V2Call(HttpCall):
                 "name": output.name,
                 "shape": output.array.shape,
                 "datatype": output.datatype,
-                "data": output.array.ravel().tolist() if output.array.dtype == object else output.array.ravel(),
+                "data": slices.values(output.array.ravel()),
             }
             for output in response.outputs
         ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.rest import slices
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import OutputTensor
@@ -38,7 +39,15 @@ def rows(outputs: Sequence["OutputTensor"]) -> Any:
     if len(outputs) == 1:
         return column(outputs[0])
     names = [output.name for output in outputs]
-    return [dict(zip(names, row, strict=True)) for row in zip(*map(_elements, outputs), strict=True)]
+
+    def part(start: int, end: int) -> list[dict[str, Any]]:
+        cut = [output._replace(array=output.array[start:end]) for output in outputs]
+        return [dict(zip(names, row, strict=True)) for row in zip(*map(_elements, cut), strict=True)]
+
+    count, size = len(outputs[0].array), sum(output.array.size for output in outputs)
+    if any(output.array.dtype == object for output in outputs):
+        return part(0, count)  # whether texts go as base64 is told by all of them
+    return slices.joined(count, max(1, slices.SLICE * count // max(size, 1)), part)
 
 
 def column(output: "OutputTensor") -> Any:
@@ -48,7 +57,7 @@ def column(output: "OutputTensor") -> Any:
         return _texts(output)
     if array.dtype.kind == "f" and not _finite(array):
         return _with_words(array)
-    return array if array.ndim else array[()]
+    return slices.values(array) if array.ndim else array[()]
 
 
 def dump(body: dict[str, Any]) -> bytes:

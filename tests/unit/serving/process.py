@@ -49,7 +49,7 @@ def save_odd_models(folder: Path) -> None:
     """Models that behave badly; their functions are found by the server through PYTHONPATH."""
     from unit.serving.serve import odd
 
-    for name in ("slow", "raising"):
+    for name in ("slow", "raising", "burning"):
         step = FunctionTransformer(getattr(odd, name), validate=True)
         joblib.dump(make_pipeline(step, LinearRegression()).fit(*odd.TRAINING), folder / f"{name}.joblib")
 

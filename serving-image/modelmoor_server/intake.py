@@ -1,0 +1,71 @@
+"""What a door needs to turn its bytes into a request that fits the model: names and types, and no model.
+
+It can be pickled: large bodies are decoded in a process that holds none (apart/).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.exchange import InferenceRequest
+from modelmoor_server.signature import Signature, from_columns, from_instances, from_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a model is called and what it is. version: the first digits of its digest, which pin the artifact."""
+
+    name: str
+    digest: str
+    format: str
+    framework: str
+    warm_up: str | None  # why there was no warm-up predict; None where there was one
+
+    @property
+    def version(self) -> str:
+        return self.digest.removeprefix("sha256:")[:12]
+
+
+class Intake:
+    """Makes requests for one model.
+
+    default_outputs: what a request that names no outputs gets. alternatives: further signatures by name (SavedModel).
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        signature: Signature,
+        default_outputs: tuple[str, ...],
+        alternatives: Mapping[str, Signature] = {},
+    ) -> None:
+        self.identity = identity
+        self.signature = signature
+        self.alternatives = alternatives
+        self.default_outputs = default_outputs
+        self._outputs = frozenset(field.name for field in signature.outputs)
+
+    def from_tensors(self, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:
+        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest."""
+        return from_tensors(self.signature, tensors)
+
+    def from_instances(self, instances: Any) -> dict[str, np.ndarray]:
+        """The rows of a v1 request as arrays. Raises InvalidRequest."""
+        return from_instances(self.signature, instances)
+
+    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
+        """The column form of a v1 request as arrays. Raises InvalidRequest."""
+        return from_columns(self.signature, columns)
+
+    def request(
+        self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = (), id: str | None = None
+    ) -> InferenceRequest:
+        """A request for `outputs`, or for the default ones where it names none. Raises InvalidRequest."""
+        for position, name in enumerate(outputs):
+            if name not in self._outputs:
+                known = ", ".join(field.name for field in self.signature.outputs)
+                raise InvalidRequest(f"outputs[{position}]: the model has no such output; it has {known}")
+        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)) or self.default_outputs, id)
