@@ -119,18 +119,33 @@ class Inference:
         self._timeout = timeout
         self._queue_limit = queue_limit
         self._loop = loop
-        counters.queued = lambda: worker.depth
+        self._queued = counters.queued = lambda: worker.depth
 
     @property
     def busy(self) -> bool:
         """Whether the model's thread has work."""
         return not self._worker.idle
 
+    def retire(self) -> None:
+        """Out of service: what was submitted is still answered, and then the model's thread ends."""
+        self._worker.close()
+        if self._counters.queued is self._queued:
+            self._counters.queued = lambda: 0
+
+    def wait(self) -> None:
+        """Block until the last answer of a retired model has been made."""
+        self._worker.join()
+
     # What doors need to make a request that fits the signature.
 
-    def from_tensors(self, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:
-        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest."""
-        return from_tensors(self.signature, tensors)
+    def from_tensors(
+        self, tensors: Iterable[tuple[str, str, Sequence[int], Any]], *, frame: bool = False
+    ) -> dict[str, np.ndarray]:
+        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest.
+
+        data: JSON lists, an array, or a memoryview of the tensor's bytes. frame: they are the columns of one table.
+        """
+        return from_tensors(self.signature, tensors, frame=frame)
 
     def from_instances(self, instances: Any) -> dict[str, np.ndarray]:
         """The rows of a v1 request as arrays. Raises InvalidRequest."""

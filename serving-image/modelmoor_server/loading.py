@@ -34,8 +34,8 @@ def into_service(
     scratch: Path,
     loop: asyncio.AbstractEventLoop,
 ) -> Inference:
-    """Load one model. scratch: a folder for what must be fetched first. Raises ModelError, or what the model's
-    own code raised."""
+    """Load one model. scratch: a folder, new with each load, for what must be fetched first. Raises ModelError, or
+    what the model's own code raised."""
     begun = perf_counter()
     try:
         path, digest = _locate(source, scratch)
@@ -71,8 +71,7 @@ def _locate(source: ModelSource, scratch: Path) -> tuple[Path, str]:
             raise _missing(f"There is no complete model in {folder}.", "Run `modelmoor-server fetch` first.")
         return folder / ARTIFACT, known.digest
     if source.is_uri:
-        folder = scratch / source.name
-        return folder / ARTIFACT, fetch(FetchSettings(source.location, folder, credentials=_own_credentials())).digest
+        return scratch / ARTIFACT, fetch(FetchSettings(source.location, scratch, credentials=_own_credentials())).digest
     path = Path(source.location).expanduser().resolve()
     if not path.exists():
         raise _missing(f"There is no file or folder {source.location}.", "Check the path after --model NAME=.")

@@ -31,10 +31,12 @@ VARIABLES = (
     Variable("MODELMOOR_TIMEOUT", "30s", "How long a request may take; also the bound on the shutdown."),
     Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
+    Variable("MODELMOOR_BINARY_LIMIT", "67108864", "Bytes of a request with binary tensors; larger ones get 413."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
     Variable("MODELMOOR_PICKLE", "Allow", "Allow, AllowListed or Deny: what may be done with joblib and pickle files."),
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
+    Variable("MODELMOOR_REPOSITORY_API", "Deny", "Allow or Deny: models loaded and unloaded by HTTP requests."),
     Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
 )
 FETCH_VARIABLES = (
@@ -73,17 +75,24 @@ class Settings:
     timeout: float
     connection_age: float
     json_limit: int
+    binary_limit: int
     queue_limit: int
     pickle: str
     legacy_keras: str
     version_mismatch: str
+    repository_api: bool
     termination_log: Path | None
 
 
 def from_environment(
-    environment: Mapping[str, str], models: Sequence[str] = (), http_port: int | None = None
+    environment: Mapping[str, str],
+    models: Sequence[str] = (),
+    http_port: int | None = None,
+    *,
+    repository_api: bool = False,
 ) -> Settings:
     """Settings of `serve`. models: NAME=PATH_OR_URI, as on the command line; without them, the pod's one model.
+    repository_api: the switch of the command line; where it is not given, the environment decides.
 
     Raises ModelError (InvalidSettings).
     """
@@ -95,10 +104,12 @@ def from_environment(
         timeout=_duration(values, "MODELMOOR_TIMEOUT"),
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
+        binary_limit=whole_number(values["MODELMOOR_BINARY_LIMIT"], "MODELMOOR_BINARY_LIMIT", 1024, 1 << 30),
         queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
         pickle=_one_of(values, "MODELMOOR_PICKLE", ("Allow", "AllowListed", "Deny")),
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
+        repository_api=repository_api or _one_of(values, "MODELMOOR_REPOSITORY_API", ("Allow", "Deny")) == "Allow",
         termination_log=None if models else Path(values["MODELMOOR_TERMINATION_LOG"]),
     )
 

@@ -15,6 +15,7 @@ class Worker:
         self._waiting: deque[Callable[[], None]] = deque()
         self._signal = threading.Semaphore(0)
         self._unfinished = 0
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"model-{name}", daemon=True)
         self._thread.start()
 
@@ -47,12 +48,23 @@ class Worker:
         self._unfinished -= 1
         return True
 
+    def close(self) -> None:
+        """End the thread once everything that was posted is done. Nothing may be posted afterwards."""
+        self._closed = True
+        self._signal.release()
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
+
     def _run(self) -> None:
         while True:
             self._signal.acquire()
             try:
                 work = self._waiting.popleft()
-            except IndexError:  # withdrawn in the meantime
-                continue
+            except IndexError:
+                if self._closed:
+                    return
+                continue  # withdrawn in the meantime
             work()
             del work  # the last request's arrays must not live until the next one comes

@@ -3,7 +3,16 @@
 from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar
 
-from modelmoor_server.errors import InvalidRequest, ModelNotReady, PredictFailed, RequestError
+from modelmoor_server.errors import (
+    InvalidRequest,
+    ModelNotReady,
+    NotAllowed,
+    NotLoaded,
+    PredictFailed,
+    RequestError,
+    TooLarge,
+    UnknownModel,
+)
 from modelmoor_server.http.message import Head, Respond, Response, error, retry_later
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry
@@ -11,19 +20,24 @@ from modelmoor_server.repository import Entry
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Job
 
+HEADER_LENGTH = b"inference-header-content-length"
 CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 
 
 class HttpCall:
     """A request of a door, as inference.py wants it. The doors add `decode` and `encode`."""
 
-    __slots__ = ("_begun", "_body", "_inference", "_job", "_respond", "_route")
+    __slots__ = ("_begun", "_body", "_head", "_inference", "_job", "_respond", "_route")
 
     door: ClassVar[str]
+    takes_binary: ClassVar[bool] = False  # whether binary tensors may follow the JSON
 
-    def __init__(self, route: "PredictRoute", inference: "Inference", body: bytes, respond: Respond) -> None:
+    def __init__(
+        self, route: "PredictRoute", inference: "Inference", head: Head, body: bytes, respond: Respond
+    ) -> None:
         self._route = route
         self._inference = inference
+        self._head = head
         self._body = body
         self._respond = respond
         self._begun = perf_counter()
@@ -39,6 +53,10 @@ class HttpCall:
     def encode(self, response: "InferenceResponse") -> bytes:
         raise NotImplementedError
 
+    def response(self, body: bytes) -> Response:
+        """The answer around an encoded body."""
+        return Response(200, body)
+
     def submit(self) -> bool:
         """Begin; tells whether the answer is still to come."""
         self._job = self._inference.submit(self)
@@ -46,7 +64,7 @@ class HttpCall:
 
     def done(self, outcome: "bytes | RequestError") -> None:
         """Answer and count."""
-        response = Response(200, outcome) if isinstance(outcome, bytes) else refusal(outcome)
+        response = self.response(outcome) if isinstance(outcome, bytes) else refusal(outcome)
         self._route.count(response.status, perf_counter() - self._begun)
         self._respond(response)
 
@@ -59,12 +77,19 @@ class HttpCall:
 
 
 class PredictRoute:
-    """Where the predictions of one model at one door go."""
+    """Where the predictions of one model at one door go.
+
+    json_limit: bytes of a JSON body. binary: the same route for bodies with binary tensors, with their own limit.
+    """
 
     vital = False
 
-    def __init__(self, entry: Entry, call: type[HttpCall], counters: Counters, body_limit: int) -> None:
-        self.body_limit = body_limit
+    def __init__(
+        self, entry: Entry, call: type[HttpCall], counters: Counters, json_limit: int, binary_limit: int | None = None
+    ) -> None:
+        self.json_limit = json_limit
+        self.body_limit = binary_limit or json_limit
+        self.binary = self
         self._entry = entry
         self._call = call
         self._counters = counters
@@ -72,19 +97,20 @@ class PredictRoute:
 
     @property
     def refusal(self) -> Response | None:
-        return None if self._entry.inference is not None else refusal(not_ready(self._entry))
+        return None if self._entry.inference is not None else refusal(self._entry.problem)
 
     def start(self, head: Head, body: bytes, respond: Respond) -> HttpCall | None:
         """Begin to answer a request."""
         self._counters.in_flight += 1
         inference = self._entry.inference
         coding = head.headers.get(b"content-encoding", b"identity")
-        if inference is None or coding.lower() != b"identity" or b"inference-header-content-length" in head.headers:
+        binary = HEADER_LENGTH in head.headers and not self._call.takes_binary
+        if inference is None or coding.lower() != b"identity" or binary:
             response = self.refusal or _unsupported(coding)
             self.count(response.status, 0.0)
             respond(response)
             return None
-        call = self._call(self, inference, body, respond)
+        call = self._call(self, inference, head, body, respond)
         return call if call.submit() else None
 
     def count(self, status: int, seconds: float) -> None:
@@ -100,19 +126,18 @@ def refusal(problem: RequestError) -> Response:
     return error(status, str(problem), retry_later() if status == 503 else ())
 
 
-def not_ready(entry: Entry) -> ModelNotReady:
-    """Why a model that is known here does not answer."""
-    return ModelNotReady(f"Model {entry.name} is not ready: {entry.state}.")
-
-
 def _unsupported(coding: bytes) -> Response:
     if coding.lower() != b"identity":
         return error(415, "Content-Encoding is not supported: send the body as it is.")
-    return error(415, "Binary tensors are not supported: send the data as JSON.")
+    return error(415, "Binary tensors are of the v2 protocol: send the data as JSON, or to /v2/models.")
 
 
 _STATUS = {
     InvalidRequest.__name__: 400,
+    NotLoaded.__name__: 400,
+    NotAllowed.__name__: 403,
+    UnknownModel.__name__: 404,
+    TooLarge.__name__: 413,
     ModelNotReady.__name__: 503,
     "Overloaded": 503,  # by name: inference.py brings numpy, and doors must open before that
     "TimedOut": 504,

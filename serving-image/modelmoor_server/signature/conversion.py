@@ -39,7 +39,9 @@ def from_tensors(
             datatype, data = from_bytes(datatype, shape, data, name)
         elif datatype in _BINARY_ALONE and not isinstance(data, np.ndarray):
             # as Triton and KServe have it: what a decimal becomes in 16 bits is for the caller to say
-            raise InvalidRequest(f"input {shown(name)}: {datatype} has no JSON form; send it as binary data, or as FP32")
+            raise InvalidRequest(
+                f"input {shown(name)}: {datatype} has no JSON form; send it as binary data, or as FP32"
+            )
         given[name] = datatype, shape, data
     if len(given) == 1:
         ((name, (datatype, shape, data)),) = given.items()
