@@ -128,7 +128,7 @@ class Inference:
 
     def retire(self) -> None:
         """Out of service: what was submitted is still answered, and then the model's thread ends."""
-        self._worker.close()
+        self._loop.call_soon(self._worker.close)  # behind what this turn of the loop still brings
         if self._counters.queued is self._queued:
             self._counters.queued = lambda: 0
 

@@ -27,17 +27,14 @@ CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 class HttpCall:
     """A request of a door, as inference.py wants it. The doors add `decode` and `encode`."""
 
-    __slots__ = ("_begun", "_body", "_head", "_inference", "_job", "_respond", "_route")
+    __slots__ = ("_begun", "_body", "_inference", "_job", "_respond", "_route")
 
     door: ClassVar[str]
     takes_binary: ClassVar[bool] = False  # whether binary tensors may follow the JSON
 
-    def __init__(
-        self, route: "PredictRoute", inference: "Inference", head: Head, body: bytes, respond: Respond
-    ) -> None:
+    def __init__(self, route: "PredictRoute", inference: "Inference", body: bytes, respond: Respond) -> None:
         self._route = route
         self._inference = inference
-        self._head = head
         self._body = body
         self._respond = respond
         self._begun = perf_counter()
@@ -56,6 +53,10 @@ class HttpCall:
     def response(self, body: bytes) -> Response:
         """The answer around an encoded body."""
         return Response(200, body)
+
+    def expect_binary(self, header_length: bytes, json_limit: int) -> None:
+        """Binary tensors follow the JSON, whose length the head states; where `takes_binary`, before `decode`."""
+        raise NotImplementedError
 
     def submit(self) -> bool:
         """Begin; tells whether the answer is still to come."""
@@ -110,7 +111,9 @@ class PredictRoute:
             self.count(response.status, 0.0)
             respond(response)
             return None
-        call = self._call(self, inference, head, body, respond)
+        call = self._call(self, inference, body, respond)
+        if HEADER_LENGTH in head.headers:
+            call.expect_binary(head.headers[HEADER_LENGTH], self.json_limit)
         return call if call.submit() else None
 
     def count(self, status: int, seconds: float) -> None:

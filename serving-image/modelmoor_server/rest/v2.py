@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.http.message import Response
+from modelmoor_server.http.message import Respond, Response
 from modelmoor_server.rest import payload, v2_request
-from modelmoor_server.rest.calls import HEADER_LENGTH, HttpCall
+from modelmoor_server.rest.calls import HttpCall, PredictRoute
 from modelmoor_server.rest.v2_request import Form
 
 if TYPE_CHECKING:
@@ -20,15 +20,25 @@ BINARY = b"application/octet-stream"
 class V2Call(HttpCall):
     """`POST /v2/models/{model}/infer`."""
 
-    __slots__ = ("_binary", "_forms", "_json_size")
+    __slots__ = ("_all_binary", "_forms", "_json_limit", "_json_size", "_stated")
     door: ClassVar[str] = "v2"
     takes_binary: ClassVar[bool] = True
 
+    def __init__(self, route: PredictRoute, inference: "Inference", body: bytes, respond: Respond) -> None:
+        super().__init__(route, inference, body, respond)
+        self._stated: bytes | None = None  # the JSON's length, as the head has it
+        self._json_limit = 0
+        self._json_size: int | None = None  # of an answer with binary data
+        self._forms: dict[str, Form] = {}
+        self._all_binary = False
+
+    def expect_binary(self, header_length: bytes, json_limit: int) -> None:
+        self._stated, self._json_limit = header_length, json_limit
+
     def decode(self) -> "InferenceRequest":
-        stated = self._head.headers.get(HEADER_LENGTH)
-        if stated is None:
+        if self._stated is None:
             return self._read(payload.parse(self._body), None)
-        length = v2_request.header_length(stated, self._body, self._route.json_limit)
+        length = v2_request.header_length(self._stated, self._body, self._json_limit)
         data = memoryview(self._body)[length:]
         return self._read(payload.parse(self._body[:length]), data) if length else self._read_raw(data)
 
@@ -39,9 +49,8 @@ class V2Call(HttpCall):
         body: dict[str, Any] = {"model_name": identity.name, "model_version": identity.version}
         if response.id is not None:
             body["id"] = response.id
-        self._json_size: int | None = None
-        if self._forms or self._binary:
-            default = Form(self._binary)
+        if self._forms or self._all_binary:
+            default = Form(self._all_binary)
             signature = self._inference.signature
             encoded, self._json_size = v2_answer.encode(body, response.outputs, self._forms, default, signature)
             return encoded
@@ -55,7 +64,7 @@ class V2Call(HttpCall):
         return Response(200, body, BINARY, (length,))
 
     def _read(self, document: dict[str, Any], data: memoryview | None) -> "InferenceRequest":
-        names, self._forms, self._binary = v2_request.outputs(document)
+        names, self._forms, self._all_binary = v2_request.outputs(document)
         tensors, frame = v2_request.inputs(document, data)
         arrays = self._inference.from_tensors(tensors, frame=frame)
         return self._inference.request(arrays, names, payload.text(document, "id"))
@@ -64,7 +73,7 @@ class V2Call(HttpCall):
         """A body without JSON: the bytes of the one input. The answer is binary, as Triton's is."""
         from modelmoor_server.signature.raw import whole_body
 
-        self._forms, self._binary = {}, True
+        self._forms, self._all_binary = {}, True
         fields = self._inference.signature.inputs
         if len(fields) != 1:
             raise InvalidRequest(f"A raw body goes to a model of one input; this one has {len(fields)}.")
