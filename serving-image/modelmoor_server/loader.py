@@ -6,7 +6,6 @@ load that fails leaves it where it is. What was submitted to a model that leaves
 
 import asyncio
 import contextlib
-import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from modelmoor_server import artifact
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
+from modelmoor_server.memory import collect_model
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Repository
 from modelmoor_server.settings import ModelSource, Settings
@@ -88,7 +88,7 @@ class Loader:
                 from modelmoor_server import exposition, loading  # noqa: F401
 
                 result = loading.into_service(source, self._settings, counters, folder, loop)
-                _settle_memory()
+                collect_model()
             except ModelError as error:
                 failure = error
             except BaseException as error:  # noqa: BLE001 - the edge: a thread has nobody above it
@@ -118,8 +118,7 @@ class Loader:
             leaving.clear()
             if folder is not None:
                 _remove(folder)
-            gc.unfreeze()  # else what the model leaves in cycles would stay for good
-            _settle_memory()
+            collect_model()
             log.info("ModelRetired", extra={"fields": {"model": name}})
 
         # A turn later, when nobody on the loop holds the model any more and the collection can find it.
@@ -135,11 +134,3 @@ class Loader:
 def _remove(folder: Path) -> None:
     with contextlib.suppress(OSError):  # the folder above goes with the process
         artifact.remove(folder)
-
-
-def _settle_memory() -> None:
-    """What a model brought lives as long as it serves: no collection need walk it again. And collections are made
-    rarer, since parsing 8 MiB of JSON rows set off so many that it took 0.31 s instead of 0.15 s."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)

@@ -17,6 +17,7 @@ from modelmoor_server.cost import INLINE_BUDGET, Cost
 from modelmoor_server.errors import InvalidRequest, ModelError, Phase, Reason, cause_name
 from modelmoor_server.fetch import ARTIFACT, FetchSettings, fetch
 from modelmoor_server.inference import Identity, Inference, output_tensor, traced
+from modelmoor_server.memory import freeze_library
 from modelmoor_server.metrics import ModelCounters
 from modelmoor_server.runtimes import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy, load
 from modelmoor_server.settings import ModelSource, Settings
@@ -39,7 +40,7 @@ def into_service(
     begun = perf_counter()
     try:
         path, digest = _locate(source, scratch)
-        model = load(path, source.format, _policy(settings))
+        model = load(path, source.format, _policy(settings), freeze_library)
         cost = Cost()
         warm_up = _warm_up(model, cost)
     except ModelError:
