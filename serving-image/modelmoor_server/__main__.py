@@ -64,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--grpc-port", type=int, metavar="PORT", help="port for gRPC (default: none; 0 takes a free one)"
     )
+    command.add_argument(
+        "--repository-api",
+        action="store_true",
+        help="let HTTP requests load and unload these models (/v2/repository/models/NAME/load, /unload)",
+    )
     command.set_defaults(run=_serve)
     command = commands.add_parser(
         "fetch",
@@ -86,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     threads.apply(os.environ, threads.budget())
     try:
-        known = settings.from_environment(os.environ, options.model, options.http_port, options.grpc_port)
+        known = settings.from_environment(
+            os.environ, options.model, options.http_port, options.grpc_port, repository_api=options.repository_api
+        )
     except ModelError as error:
         tell(error, None if options.model else _termination_log(os.environ))
         return 1

@@ -4,8 +4,10 @@
     ├── ModelError        the model cannot be served: phase, reason, message, hint; the process or the model stops here
     └── RequestError      one request cannot be answered; the model goes on
         ├── InvalidRequest    the caller must change the request (400)
+        ├── NotAllowed        the server was started without the switch for it (403)
         ├── TooLarge          a part of the request is beyond its limit (413)
         ├── UnknownModel      no model of that name in this process (404)
+        ├── NotLoaded         a load that was asked for failed, and would fail again (400)
         ├── ModelNotReady     the model is loading or has failed; the caller may come back (503)
         └── PredictFailed     the model's own code raised on this input (500)
 
@@ -86,6 +88,14 @@ class InvalidRequest(RequestError):
             return self
         where, row, what = self._place
         return InvalidRequest.of_row(where, row + rows, what)
+
+
+class NotAllowed(RequestError):
+    """What the server was not started for; the sentence names the switch."""
+
+
+class NotLoaded(RequestError):
+    """A load that a caller asked for failed on the artifact; the sentence tells why."""
 
 
 class TooLarge(RequestError):

@@ -18,6 +18,7 @@ from modelmoor_server.admission import Admission, QueueLimit
 from modelmoor_server.batching import allows, most_rows
 from modelmoor_server.calling import Caller, Done, traced
 from modelmoor_server.cost import CHEAP, INLINE_BUDGET, Cost
+from modelmoor_server.errors import ModelNotReady
 from modelmoor_server.exchange import (
     Call,
     CallerLeft,
@@ -78,7 +79,8 @@ class Inference(Intake):
         self._loop = loop
         self._turn_left = INLINE_BUDGET  # seconds that single calls may still take in this turn of the loop
         self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
-        counters.queued = lambda: worker.depth
+        self._queued = counters.queued = lambda: worker.depth
+        self._retired = False
 
     @property
     def busy(self) -> bool:
@@ -94,6 +96,20 @@ class Inference(Intake):
         """A synthetic input of one row. Raises InvalidRequest where none can be made."""
         return self._example()
 
+    def retire(self) -> None:
+        """Out of service: what was submitted is still answered, and then the model's thread ends."""
+        self._loop.call_soon(self._close)  # behind what this turn of the loop still brings
+
+    def wait(self) -> None:
+        """Block until the last answer of a retired model has been made."""
+        self._worker.join()
+
+    def _close(self) -> None:
+        self._retired = True
+        self._worker.close()
+        if self._counters.queued is self._queued:
+            self._counters.queued = lambda: 0
+
     def intake(self) -> Intake:
         """What a process without the model needs to decode a call."""
         return Intake(self.identity, self.signature, self.default_outputs, self.alternatives)
@@ -105,6 +121,9 @@ class Inference(Intake):
 
         timeout: seconds that the caller will wait, where that is less than the server's own timeout.
         """
+        if self._retired:  # while the request was read
+            call.done(ModelNotReady(f"Model {self.identity.name} has just been taken out of service: ask again."))
+            return None
         if not self._worker.idle and (refusal := self._admission.admit(self._worker.depth)) is not None:
             call.done(refusal)  # before a byte of it is parsed
             return None

@@ -48,9 +48,14 @@ class Intake:
         self.default_outputs = default_outputs
         self._outputs = frozenset(field.name for field in signature.outputs)
 
-    def from_tensors(self, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:
-        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest."""
-        return from_tensors(self.signature, tensors)
+    def from_tensors(
+        self, tensors: Iterable[tuple[str, str, Sequence[int], Any]], *, frame: bool = False
+    ) -> dict[str, np.ndarray]:
+        """The tensors of a v2 request, each (name, datatype, shape, data), as arrays. Raises InvalidRequest.
+
+        data: JSON lists, an array, or a memoryview of the tensor's bytes. frame: they are the columns of one table.
+        """
+        return from_tensors(self.signature, tensors, frame=frame)
 
     def from_instances(self, instances: Any) -> dict[str, np.ndarray]:
         """The rows of a v1 request as arrays. Raises InvalidRequest."""

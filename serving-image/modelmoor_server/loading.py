@@ -18,6 +18,7 @@ from modelmoor_server.cost import INLINE_BUDGET, Cost
 from modelmoor_server.errors import InvalidRequest, ModelError, Phase, Reason, cause_name
 from modelmoor_server.fetch import ARTIFACT, FetchSettings, fetch
 from modelmoor_server.inference import Identity, Inference, output_tensor, traced
+from modelmoor_server.memory import freeze_library
 from modelmoor_server.metrics import ModelCounters
 from modelmoor_server.overload import CoDel
 from modelmoor_server.runtimes import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy, load
@@ -37,12 +38,12 @@ def into_service(
     scratch: Path,
     loop: asyncio.AbstractEventLoop,
 ) -> Inference:
-    """Load one model. scratch: a folder for what must be fetched first. Raises ModelError, or what the model's
-    own code raised."""
+    """Load one model. scratch: a folder, new with each load, for what must be fetched first. Raises ModelError, or
+    what the model's own code raised."""
     begun = perf_counter()
     try:
         path, digest = _locate(source, scratch)
-        model = load(path, source.format, _policy(settings))
+        model = load(path, source.format, _policy(settings), freeze_library)
         cost = Cost()
         warm_up = _warm_up(model, cost, batches=allows(settings.batching, model))
     except ModelError:
@@ -76,8 +77,7 @@ def _locate(source: ModelSource, scratch: Path) -> tuple[Path, str]:
             raise _missing(f"There is no complete model in {folder}.", "Run `modelmoor-server fetch` first.")
         return folder / ARTIFACT, known.digest
     if source.is_uri:
-        folder = scratch / source.name
-        return folder / ARTIFACT, fetch(FetchSettings(source.location, folder, credentials=_own_credentials())).digest
+        return scratch / ARTIFACT, fetch(FetchSettings(source.location, scratch, credentials=_own_credentials())).digest
     path = Path(source.location).expanduser().resolve()
     if not path.exists():
         raise _missing(f"There is no file or folder {source.location}.", "Check the path after --model NAME=.")

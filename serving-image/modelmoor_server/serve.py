@@ -5,7 +5,6 @@ models, on a thread of their own.
 """
 
 import asyncio
-import gc
 import importlib
 import logging
 import os
@@ -13,7 +12,6 @@ import resource
 import signal
 import socket
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,19 +19,20 @@ import uvloop
 
 from modelmoor_server import facts
 from modelmoor_server.apart.reader import Reader
-from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
+from modelmoor_server.control import Control
+from modelmoor_server.errors import ModelError, Phase, Reason
 from modelmoor_server.http.limits import Limits
 from modelmoor_server.http.server import Server, listen
 from modelmoor_server.libraries import keep_quiet
+from modelmoor_server.loader import Loader
 from modelmoor_server.metrics import Counters, ModelCounters
 from modelmoor_server.repository import Repository
 from modelmoor_server.rest.cors import Cors
 from modelmoor_server.rest.routes import Routes
-from modelmoor_server.settings import ModelSource, Settings
+from modelmoor_server.settings import Settings
 
 if TYPE_CHECKING:
     from modelmoor_server.grpc.transport import Server as GrpcServer
-    from modelmoor_server.inference import Inference
 
 log = logging.getLogger("modelmoor_server.serve")
 DRAIN_SLACK = 1.0  # seconds beyond the request timeout, for the answers that say that it passed
@@ -65,14 +64,6 @@ def _raise_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _settle_memory() -> None:
-    """What a model brought lives as long as the process: no collection need walk it again. And collections are made
-    rarer, since parsing 8 MiB of JSON rows set off so many that it took 0.31 s instead of 0.15 s."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
 def tell(error: ModelError, termination_log: Path | None) -> None:
     """Say why the process ends: in the termination log of a pod, and in one log line."""
     if termination_log is not None:
@@ -90,14 +81,14 @@ class _Process:
         self.repository = Repository(source.name for source in settings.models)
         self.counters = Counters(models={source.name: ModelCounters() for source in settings.models})
         self.signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        self.loader: threading.Thread | None = None
+        self.loader: Loader | None = None
         self.grpc: GrpcServer | None = None
 
     @property
     def busy(self) -> bool:
         """Whether a thread of ours is at work."""
         served = [entry.inference for entry in self.repository.entries.values() if entry.inference is not None]
-        return any(inference.busy for inference in served) or (self.loader is not None and self.loader.is_alive())
+        return any(inference.busy for inference in served) or (self.loader is not None and self.loader.busy)
 
     async def run(self) -> None:
         """Serve to the end. Raises ModelError where a model given at start cannot be served."""
@@ -105,9 +96,11 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.signals.put_nowait, number)
         sockets = self._listen()
+        loader = self.loader = Loader(self.settings, self.repository, self.counters, self.scratch)
+        control = Control(self.repository, loader, allowed=self.settings.repository_api)
         reader = Reader(loop, self.settings.timeout)
-        limit = self.settings.json_limit
-        routes = Routes(self.repository, self.counters, limit, lambda: len(server.connections), reader)
+        limits = self.settings.json_limit, self.settings.binary_limit
+        routes = Routes(self.repository, self.counters, control, *limits, lambda: len(server.connections), reader)
         origins = self.settings.cors_origins
         server: Server = Server(
             Cors(routes, origins) if origins else routes,
@@ -116,7 +109,7 @@ class _Process:
         )
         await server.start(sockets)
         log.info("Listening", extra={"fields": {"port": sockets[0].getsockname()[1]}})
-        loading = asyncio.ensure_future(self._load())
+        loading = asyncio.ensure_future(self._load(loader, control))
         loading.add_done_callback(lambda task: task.cancelled() or task.exception())  # a failure during the drain
         stopping = asyncio.ensure_future(self.signals.get())
         try:
@@ -126,6 +119,7 @@ class _Process:
                 log.info("Ready", extra={"fields": {"models": list(self.repository.entries)}})
             received = await stopping
             self.repository.drain()
+            control.stop()
             await self._drain(server, received)
         finally:
             loading.cancel()
@@ -145,59 +139,18 @@ class _Process:
                 "Choose another one with --http-port or MODELMOOR_HTTP_PORT.",
             ) from None
 
-    async def _open_grpc(self, port: int) -> None:
+    async def _open_grpc(self, port: int, control: Control) -> None:
         """Open the gRPC port. Its libraries are imported on a thread, while liveness answers."""
         door = await asyncio.to_thread(importlib.import_module, "modelmoor_server.grpc.door")
-        self.grpc, port = await door.open_door(port, self.settings, self.repository, self.counters)
+        self.grpc, port = await door.open_door(port, self.settings, self.repository, self.counters, control)
         log.info("ListeningGrpc", extra={"fields": {"port": port}})
 
-    async def _load(self) -> None:
-        """Load the models one after another on a thread, so that health, metrics and the first models answer."""
+    async def _load(self, loader: Loader, control: Control) -> None:
+        """Load the models one after another, so that health, metrics and the first models answer."""
         if self.settings.grpc_port is not None:
-            await self._open_grpc(self.settings.grpc_port)
+            await self._open_grpc(self.settings.grpc_port, control)
         for source in self.settings.models:
-            try:
-                self.repository.serve(await self._on_thread(source))
-            except ModelError as failure:
-                self.repository.fail(source.name, failure)
-                raise
-
-    def _on_thread(self, source: ModelSource) -> "asyncio.Future[Inference]":
-        """Load one model on a daemon thread: a loader that hangs must not keep the process from ending."""
-        loop = asyncio.get_running_loop()
-        counters = self.counters.models[source.name]
-        future: asyncio.Future[Inference] = loop.create_future()
-
-        def settle(result: "Inference | None", error: Exception | None) -> None:
-            if future.done():
-                return
-            if result is not None:
-                future.set_result(result)
-            else:
-                future.set_exception(error or AssertionError("neither result nor error"))
-
-        def work() -> None:
-            result, failure = None, None
-            try:
-                # Here and not above: these bring numpy, and prometheus_client for the first scrape.
-                from modelmoor_server import exposition, loading  # noqa: F401
-
-                result = loading.into_service(source, self.settings, counters, self.scratch, loop)
-                _settle_memory()
-            except ModelError as error:
-                failure = error
-            except BaseException as error:  # noqa: BLE001 - the edge: a thread has nobody above it
-                failure = ModelError(
-                    Phase.LOAD,
-                    Reason.LOAD_FAILED,
-                    f"Loading the model raised {cause_name(error)}.",
-                    "Load the same file in a Python shell with the versions of this image to see the whole error.",
-                )
-            loop.call_soon_threadsafe(settle, result, failure)
-
-        self.loader = threading.Thread(target=work, name=f"load-{source.name}", daemon=True)
-        self.loader.start()
-        return future
+            await loader.load(source.name)
 
     async def _drain(self, server: Server, received: signal.Signals) -> None:
         """Finish what is in flight and end within a bound. Whoever pressed Ctrl-C does not wait for idle clients."""

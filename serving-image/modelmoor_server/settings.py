@@ -34,6 +34,7 @@ VARIABLES = (
     Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
     Variable("MODELMOOR_GRPC_LIMIT", "67108864", "Bytes of a gRPC message, decompressed; larger: RESOURCE_EXHAUSTED."),
+    Variable("MODELMOOR_BINARY_LIMIT", "67108864", "Bytes of a request with binary tensors; larger ones get 413."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
     Variable("MODELMOOR_QUEUE_WAIT", "5ms", "How long all may wait; five calls of the model, where those are longer."),
     Variable("MODELMOOR_BATCH_MAX_SIZE", "64", "Most rows of one call of a model; 1 turns batching off."),
@@ -44,6 +45,7 @@ VARIABLES = (
     Variable("MODELMOOR_PICKLE", "Allow", "Allow, AllowListed or Deny: what may be done with joblib and pickle files."),
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
+    Variable("MODELMOOR_REPOSITORY_API", "Deny", "Allow or Deny: models loaded and unloaded by HTTP requests."),
     Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
 )
 FETCH_VARIABLES = (
@@ -98,12 +100,14 @@ class Settings:
     connection_age: float
     json_limit: int
     grpc_limit: int
+    binary_limit: int
     queue_limit: int
     queue_wait: float
     batching: Batching
     pickle: str
     legacy_keras: str
     version_mismatch: str
+    repository_api: bool
     termination_log: Path | None
     cors_origins: tuple[str, ...] = ()
 
@@ -113,8 +117,11 @@ def from_environment(
     models: Sequence[str] = (),
     http_port: int | None = None,
     grpc_port: int | None = None,
+    *,
+    repository_api: bool = False,
 ) -> Settings:
     """Settings of `serve`. models: NAME=PATH_OR_URI, as on the command line; without them, the pod's one model.
+    repository_api: the switch of the command line; where it is not given, the environment decides.
 
     Raises ModelError (InvalidSettings).
     """
@@ -129,6 +136,7 @@ def from_environment(
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),
         grpc_limit=whole_number(values["MODELMOOR_GRPC_LIMIT"], "MODELMOOR_GRPC_LIMIT", 1024, 1 << 30),
+        binary_limit=whole_number(values["MODELMOOR_BINARY_LIMIT"], "MODELMOOR_BINARY_LIMIT", 1024, 1 << 30),
         queue_limit=whole_number(values["MODELMOOR_QUEUE_LIMIT"], "MODELMOOR_QUEUE_LIMIT", 1, 100_000),
         queue_wait=_duration(values, "MODELMOOR_QUEUE_WAIT"),
         batching=Batching(
@@ -140,6 +148,7 @@ def from_environment(
         pickle=_one_of(values, "MODELMOOR_PICKLE", ("Allow", "AllowListed", "Deny")),
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
+        repository_api=repository_api or _one_of(values, "MODELMOOR_REPOSITORY_API", ("Allow", "Deny")) == "Allow",
         termination_log=None if models else Path(values["MODELMOOR_TERMINATION_LOG"]),
         cors_origins=_origins(values["MODELMOOR_CORS_ORIGINS"]),
     )

@@ -10,7 +10,7 @@ from modelmoor_server.errors import RequestError, UnknownModel
 from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Overloaded, TimedOut
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
-from modelmoor_server.rest.calls import CLIENT_LEFT, not_ready, refusal
+from modelmoor_server.rest.calls import CLIENT_LEFT, refusal
 from modelmoor_server.rest.tfs import VERSION
 
 CLOCKS_DIFFER = 0.01  # seconds
@@ -129,8 +129,8 @@ class Models:
         entry = self.entry(name, version)
         if entry.inference is None:
             if door is not None:
-                self._count(door, name, 503, 0.0)
-            raise not_ready(entry)
+                self._count(door, name, refusal(entry.problem).status, 0.0)
+            raise entry.problem
         return entry.inference
 
     def refuse(self) -> None:

@@ -1,5 +1,6 @@
 """The gRPC port of a process, opened. Imported on a thread: grpcio, protobuf and numpy come with it."""
 
+from modelmoor_server.control import Control
 from modelmoor_server.errors import ModelError, Phase, Reason
 from modelmoor_server.grpc.limits import Limits
 from modelmoor_server.grpc.services import methods
@@ -9,10 +10,12 @@ from modelmoor_server.repository import Repository
 from modelmoor_server.settings import Settings
 
 
-async def open_door(port: int, settings: Settings, repository: Repository, counters: Counters) -> tuple[Server, int]:
+async def open_door(
+    port: int, settings: Settings, repository: Repository, counters: Counters, control: Control
+) -> tuple[Server, int]:
     """Listen; the server and its port. Raises ModelError where the port cannot be had."""
     limits = Limits(settings.timeout, settings.connection_age, settings.grpc_limit)
-    server = Server(methods(repository, counters), limits)
+    server = Server(methods(repository, counters, control), limits)
     try:
         return server, await server.start(port)
     except PortTaken:

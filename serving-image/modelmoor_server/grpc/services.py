@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from modelmoor_server.control import Control
 from modelmoor_server.grpc.calls import Caller, Models
 from modelmoor_server.grpc.health import Health
 from modelmoor_server.grpc.reflection import Reflection
+from modelmoor_server.grpc.repository import RepositoryCalls
 from modelmoor_server.grpc.tfs import TensorFlowServing
 from modelmoor_server.grpc.v2 import V2
 from modelmoor_server.metrics import Counters
@@ -32,10 +34,10 @@ class Stream:
     answers: Callable[[AsyncIterator[bytes], Caller], AsyncIterator[bytes]]
 
 
-def methods(repository: Repository, counters: Counters) -> Mapping[str, Unary | Stream]:
+def methods(repository: Repository, counters: Counters, control: Control) -> Mapping[str, Unary | Stream]:
     """Every method by its path."""
     models = Models(repository, counters)
-    v2, tfs = V2(models), TensorFlowServing(models)
+    v2, tfs, changes = V2(models), TensorFlowServing(models), RepositoryCalls(control)
     health, reflection = Health(repository, SERVICES), Reflection(SERVICES)
     return {
         f"/{INFERENCE}/ServerLive": Unary(v2.server_live),
@@ -45,9 +47,9 @@ def methods(repository: Repository, counters: Counters) -> Mapping[str, Unary | 
         f"/{INFERENCE}/ModelMetadata": Unary(v2.model_metadata),
         f"/{INFERENCE}/ModelInfer": Unary(v2.model_infer),
         f"/{INFERENCE}/ModelStreamInfer": Stream(v2.model_stream_infer),
-        f"/{INFERENCE}/RepositoryIndex": Unary(v2.repository_index),
-        f"/{INFERENCE}/RepositoryModelLoad": Unary(v2.repository_change),
-        f"/{INFERENCE}/RepositoryModelUnload": Unary(v2.repository_change),
+        f"/{INFERENCE}/RepositoryIndex": Unary(changes.index),
+        f"/{INFERENCE}/RepositoryModelLoad": Unary(changes.load),
+        f"/{INFERENCE}/RepositoryModelUnload": Unary(changes.unload),
         f"/{PREDICTION}/Predict": Unary(tfs.predict),
         f"/{PREDICTION}/GetModelMetadata": Unary(tfs.get_model_metadata),
         f"/{MODEL}/GetModelStatus": Unary(tfs.get_model_status),

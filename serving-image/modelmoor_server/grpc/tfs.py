@@ -10,7 +10,6 @@ from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, delimited, fields, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.repository import State
-from modelmoor_server.rest.calls import not_ready
 from modelmoor_server.rest.tfs import VERSION
 from modelmoor_server.signature import Field
 from modelmoor_server.signature.values import shown
@@ -95,8 +94,8 @@ class TensorFlowServing:
         """Where a model is. Raises UnknownModel."""
         asked = parsed(_class("GetModelStatusRequest"), request)
         entry = self._models.entry(*_named(asked.model_spec))
-        states = {State.READY: "AVAILABLE", State.LOADING: "LOADING", State.FAILED: "END"}
-        failed = {"error_code": _UNKNOWN, "error_message": str(not_ready(entry))} if entry.state is State.FAILED else {}
+        states = {State.READY: "AVAILABLE", State.LOADING: "LOADING", State.FAILED: "END", State.UNLOADED: "END"}
+        failed = {"error_code": _UNKNOWN, "error_message": str(entry.problem)} if entry.state is State.FAILED else {}
         status = {"version": int(VERSION), "state": states[entry.state], "status": failed}
         data: bytes = _class("GetModelStatusResponse")(model_version_status=[status]).SerializeToString()
         return data

@@ -12,15 +12,14 @@ from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.streams import until
 from modelmoor_server.grpc.wire import delimited, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
-from modelmoor_server.repository import State
-from modelmoor_server.rest.v2 import CONTENT_TYPES, metadata
+from modelmoor_server.rest.v2 import metadata
 from modelmoor_server.signature import Datatype
 from modelmoor_server.signature.values import check_shape, shown
 
 WINDOW = 16  # requests of one stream in work; beyond, the next is not read, and flow control stops the client
 _INPUTS, _CONTENTS, _RAW = 5, 5, 7  # fields of a request
 _OUTPUTS, _OUTPUT_CONTENTS, _RAW_OUTPUTS = 5, 5, 6  # fields of a response
-_STATES = {State.READY: "READY", State.LOADING: "LOADING", State.FAILED: "UNAVAILABLE"}
+_CONTENT_TYPES = ("np", "pd", "str")
 
 
 def _class(name: str) -> Any:
@@ -180,25 +179,6 @@ class V2:
         if caller.closing.is_set():
             raise Refused(Status.UNAVAILABLE, "The server ends this stream: open a new one.")
 
-    async def repository_index(self, request: bytes, caller: Caller) -> bytes:
-        """The models and their states."""
-        asked = parsed(_class("RepositoryIndexRequest"), request)
-        models = [
-            {
-                "name": entry.name,
-                "version": entry.inference.identity.version if entry.inference is not None else "",
-                "state": _STATES[entry.state],
-                "reason": entry.failure.reason if entry.failure is not None else "",
-            }
-            for entry in self._repository.entries.values()
-            if entry.inference is not None or not asked.ready
-        ]
-        return _bytes("RepositoryIndexResponse", models=models)
-
-    async def repository_change(self, request: bytes, caller: Caller) -> bytes:
-        """RepositoryModelLoad and RepositoryModelUnload."""
-        raise Refused(Status.PERMISSION_DENIED, "This server loads its models at its start, and no others.")
-
     async def _parsed(self, request: bytes) -> Parsed:
         try:
             if len(request) <= INLINE_BYTES:
@@ -238,8 +218,8 @@ def _bytes(name: str, /, **members: Any) -> bytes:
 
 def _check_parameters(parameters: Mapping[str, Any], where: str) -> None:
     """Let through what means nothing here, and refuse what would make another answer."""
-    if "content_type" in parameters and parameters["content_type"].string_param not in CONTENT_TYPES:
-        raise InvalidRequest(f"{where}content_type must be one of {', '.join(CONTENT_TYPES)}.")
+    if "content_type" in parameters and parameters["content_type"].string_param not in _CONTENT_TYPES:
+        raise InvalidRequest(f"{where}content_type must be one of {', '.join(_CONTENT_TYPES)}.")
     if "shared_memory_region" in parameters:
         raise InvalidRequest(f"{where}shared memory is not supported, send the data in the request.")
     if "classification" in parameters and parameters["classification"].int64_param:

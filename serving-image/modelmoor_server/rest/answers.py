@@ -10,7 +10,7 @@ from modelmoor_server.http.message import Head, Respond, Response, error
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import coding, tfs, v2
-from modelmoor_server.rest.calls import not_ready, refusal
+from modelmoor_server.rest.calls import refusal
 
 TEXT = b"text/plain; charset=utf-8"
 BODY_LIMIT = 64 * 1024  # of bodies that nobody reads
@@ -69,9 +69,10 @@ def ready(repository: Repository) -> Response:
     return document({"ready": False, "error": repository.not_ready_because}, 503)
 
 
-def server_metadata() -> Response:
-    """`GET /v2`."""
-    return document({"name": "modelmoor", "version": version("modelmoor-server"), "extensions": []})
+def server_metadata(repository_api: bool) -> Response:
+    """`GET /v2`. The extensions bear Triton's names."""
+    extensions = ["binary_tensor_data", "classification", *(["model_repository"] if repository_api else [])]
+    return document({"name": "modelmoor", "version": version("modelmoor-server"), "extensions": extensions})
 
 
 def model_list(repository: Repository) -> Response:
@@ -83,24 +84,24 @@ def v2_ready(entry: Entry) -> Response:
     """`GET /v2/models/{model}/ready`."""
     if entry.inference is not None:
         return document({"name": entry.name, "ready": True})
-    return document({"name": entry.name, "ready": False, "error": str(not_ready(entry))}, 503)
+    return document({"name": entry.name, "ready": False, "error": str(entry.problem)}, 503)
 
 
 def v2_metadata(entry: Entry) -> Response:
     """`GET /v2/models/{model}`."""
-    return document(v2.metadata(entry.inference)) if entry.inference is not None else refusal(not_ready(entry))
+    return document(v2.metadata(entry.inference)) if entry.inference is not None else refusal(entry.problem)
 
 
 def v1_status(entry: Entry) -> Response:
     """`GET /v1/models/{model}`."""
     if entry.inference is not None:
         return document(tfs.status(entry))
-    return document({**tfs.status(entry), "error": str(not_ready(entry))}, 503)
+    return document({**tfs.status(entry), "error": str(entry.problem)}, 503)
 
 
 def v1_metadata(entry: Entry) -> Response:
     """`GET /v1/models/{model}/metadata`, TensorFlow Serving's."""
-    return document(tfs.metadata(entry.inference)) if entry.inference is not None else refusal(not_ready(entry))
+    return document(tfs.metadata(entry.inference)) if entry.inference is not None else refusal(entry.problem)
 
 
 def ping(repository: Repository) -> Response:

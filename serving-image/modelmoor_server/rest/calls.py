@@ -13,7 +13,16 @@ from modelmoor_server.apart.reader import (
     Reading,
     ReadTooLong,
 )
-from modelmoor_server.errors import InvalidRequest, ModelNotReady, PredictFailed, RequestError, TooLarge
+from modelmoor_server.errors import (
+    InvalidRequest,
+    ModelNotReady,
+    NotAllowed,
+    NotLoaded,
+    PredictFailed,
+    RequestError,
+    TooLarge,
+    UnknownModel,
+)
 from modelmoor_server.http.message import Head, Respond, Response, error, retry_later
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Job
 
 _STAYS = frozenset(("_begun", "_body", "_inference", "_job", "_respond", "_route"))  # attributes of this process
+HEADER_LENGTH = b"inference-header-content-length"
 CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 
 
@@ -35,6 +45,7 @@ class HttpCall:
 
     door: ClassVar[str]
     packed: ClassVar["type[HttpCall] | None"] = None  # the subclass for compressed bodies (packed.py)
+    takes_binary: ClassVar[bool] = False  # whether binary tensors may follow the JSON
 
     def __init__(self, route: "PredictRoute", inference: "Inference", body: bytes, respond: Respond) -> None:
         self._route = route
@@ -67,6 +78,14 @@ class HttpCall:
     def apart(self) -> bool:
         """Whether decoding would hold the interpreter for so long that it is left to another process."""
         return self.size > APART_BYTES
+
+    def response(self, body: bytes) -> Response:
+        """The answer around an encoded body."""
+        return Response(200, body)
+
+    def expect_binary(self, header_length: bytes, json_limit: int) -> None:
+        """Binary tensors follow the JSON, whose length the head states; where `takes_binary`, before `decode`."""
+        raise NotImplementedError
 
     def submit(self) -> bool:
         """Begin; tells whether the answer is still to come."""
@@ -107,7 +126,7 @@ class HttpCall:
     def done(self, outcome: "bytes | RequestError") -> None:
         """Answer and count."""
         self._job = None  # the two would keep each other, and the body, alive until the next collection
-        response = Response(200, outcome) if isinstance(outcome, bytes) else refusal(outcome)
+        response = self.response(outcome) if isinstance(outcome, bytes) else refusal(outcome)
         left = type(outcome).__name__ == "CallerLeft"
         self._route.count(CLIENT_LEFT if left else response.status, perf_counter() - self._begun)
         self.answer(response)
@@ -145,14 +164,26 @@ class _Read:
 
 
 class PredictRoute:
-    """Where the predictions of one model at one door go. reader: decodes large bodies; None: they are decoded here."""
+    """Where the predictions of one model at one door go.
+
+    json_limit: bytes of a JSON body. reader: decodes large bodies; None: they are decoded here.
+    binary: the same route for bodies with binary tensors, with their own limit.
+    """
 
     vital = False
 
     def __init__(
-        self, entry: Entry, call: type[HttpCall], counters: Counters, body_limit: int, reader: Reader | None = None
+        self,
+        entry: Entry,
+        call: type[HttpCall],
+        counters: Counters,
+        json_limit: int,
+        reader: Reader | None = None,
+        binary_limit: int | None = None,
     ) -> None:
-        self.body_limit = body_limit
+        self.json_limit = json_limit
+        self.body_limit = binary_limit or json_limit
+        self.binary = self
         self.reader = reader
         self._entry = entry
         self._call = call
@@ -161,15 +192,16 @@ class PredictRoute:
 
     @property
     def refusal(self) -> Response | None:
-        return None if self._entry.inference is not None else refusal(not_ready(self._entry))
+        return None if self._entry.inference is not None else refusal(self._entry.problem)
 
     def start(self, head: Head, body: bytes, respond: Respond) -> HttpCall | None:
         """Begin to answer a request."""
         self._counters.in_flight += 1
         inference = self._entry.inference
         packing = coding.packing_of(head)
-        binary = b"inference-header-content-length" in head.headers
-        if inference is None or isinstance(packing, Response) or binary:
+        stated = head.headers.get(HEADER_LENGTH)
+        unfit = stated is not None and not self._call.takes_binary
+        if inference is None or isinstance(packing, Response) or unfit:
             response = self.refusal or (packing if isinstance(packing, Response) else _binary())
             self.count(response.status, 0.0)
             respond(response)
@@ -179,6 +211,8 @@ class PredictRoute:
         else:
             call = self._call.packed(self, inference, body, respond)
             call.expect(packing, self.body_limit)
+        if stated is not None:
+            call.expect_binary(stated, self.json_limit)
         return call if call.submit() else None
 
     def count(self, status: int, seconds: float) -> None:
@@ -194,17 +228,15 @@ def refusal(problem: RequestError) -> Response:
     return error(status, str(problem), retry_later() if status == 503 else ())
 
 
-def not_ready(entry: Entry) -> ModelNotReady:
-    """Why a model that is known here does not answer."""
-    return ModelNotReady(f"Model {entry.name} is not ready: {entry.state}.")
-
-
 def _binary() -> Response:
-    return error(415, "Binary tensors are not supported: send the data as JSON.")
+    return error(415, "Binary tensors are of the v2 protocol: send the data as JSON, or to /v2/models.")
 
 
 _STATUS = {
     InvalidRequest.__name__: 400,
+    NotLoaded.__name__: 400,
+    NotAllowed.__name__: 403,
+    UnknownModel.__name__: 404,
     TooLarge.__name__: 413,
     ModelNotReady.__name__: 503,
     "CallerLeft": 503,

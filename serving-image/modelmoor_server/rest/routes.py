@@ -6,19 +6,21 @@ from functools import partial
 from urllib.parse import unquote_to_bytes
 
 from modelmoor_server.apart.reader import Reader
+from modelmoor_server.control import Control
 from modelmoor_server.http.message import Head, Response, Route, error
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import answers, mlflow, page, tfs
 from modelmoor_server.rest.answers import Answer, Refused
-from modelmoor_server.rest.calls import PredictRoute
+from modelmoor_server.rest.calls import HEADER_LENGTH, PredictRoute
+from modelmoor_server.rest.repository import ControlRoute, IndexRoute
 from modelmoor_server.rest.v1 import V1Call
 from modelmoor_server.rest.v2 import V2Call
 
 Methods = Mapping[bytes, Route]
 _REST = rb"(/ready|/infer|/metadata|:predict|:explain|:classify|:regress|)"
 _PINNED = re.compile(rb"(/v[12]/models/([^/]+))/(versions|labels)/([^/:]+)" + _REST)
-_MODEL = re.compile(rb"/v[12]/models/([^/:]+)" + _REST)
+_MODEL = re.compile(rb"/v[12]/(?:repository/)?models/([^/:]+)(?:/load|/unload|" + _REST[1:])
 
 
 class Routes:
@@ -31,7 +33,9 @@ class Routes:
         self,
         repository: Repository,
         counters: Counters,
+        control: Control,
         json_limit: int,
+        binary_limit: int,
         connections: Callable[[], int],
         reader: Reader | None = None,
     ) -> None:
@@ -48,15 +52,22 @@ class Routes:
             b"/health": _get(partial(answers.ping, repository)),
             b"/openapi.json": _get(partial(answers.openapi, repository)),
             b"/ping": _get(partial(answers.ping, repository)),
-            b"/v2": _get(answers.server_metadata),
+            b"/v2": _get(partial(answers.server_metadata, control.allowed)),
             b"/v2/health/live": _get(answers.live, vital=True),
             b"/v2/health/ready": _get(partial(answers.ready, repository), vital=True),
             b"/v2/models": _get(partial(answers.model_list, repository)),
+            b"/v2/repository/index": {b"POST": IndexRoute(control)},
             b"/version": _get(answers.server_version),
         }
         self._invocations: dict[str, Methods] = {}
         for entry in repository.entries.values():
-            self._add(entry, json_limit)
+            self._paths |= {
+                b"/v2/repository/models/%b/%b" % (entry.name.encode(), verb.encode()): {
+                    b"POST": ControlRoute(control, entry.name, verb)
+                }
+                for verb in ("load", "unload")
+            }
+            self._add(entry, json_limit, binary_limit)
         if len(repository.entries) == 1:
             self._paths[mlflow.PATH] = self._invocations[next(iter(repository.entries))]
 
@@ -68,16 +79,18 @@ class Routes:
             return Refused(methods, self._counters.refuse)
         route = methods.get(head.method)
         if route is not None:
-            return route
+            return route.binary if HEADER_LENGTH in head.headers and isinstance(route, PredictRoute) else route
         allowed = b", ".join(sorted({*methods, b"OPTIONS"}))
         if head.method == b"OPTIONS":
             return Answer(lambda: Response(204, headers=((b"Allow", allowed),)))
         sentence = f"This path takes {allowed.decode()}."
         return Refused(error(405, sentence, ((b"Allow", allowed),)), self._counters.refuse)
 
-    def _add(self, entry: Entry, json_limit: int) -> None:
+    def _add(self, entry: Entry, json_limit: int, binary_limit: int) -> None:
         name = entry.name.encode()
         no_verb = Refused(error(400, tfs.EXAMPLES_ONLY), self._counters.refuse)
+        infer = PredictRoute(entry, V2Call, self._counters, json_limit, self._reader)
+        infer.binary = PredictRoute(entry, V2Call, self._counters, json_limit, self._reader, binary_limit)
         self._paths |= {
             b"/v1/models/" + name: _get(partial(answers.v1_status, entry)),
             b"/v1/models/%b/metadata" % name: _get(partial(answers.v1_metadata, entry)),
@@ -88,9 +101,7 @@ class Routes:
             b"/v1/models/%b:regress" % name: {b"POST": no_verb},
             b"/v2/models/" + name: _get(partial(answers.v2_metadata, entry)),
             b"/v2/models/%b/ready" % name: _get(partial(answers.v2_ready, entry)),
-            b"/v2/models/%b/infer" % name: {
-                b"POST": PredictRoute(entry, V2Call, self._counters, json_limit, self._reader)
-            },
+            b"/v2/models/%b/infer" % name: {b"POST": infer},
         }
         frames = PredictRoute(entry, mlflow.MlflowCall, self._counters, json_limit, self._reader)
         tables = PredictRoute(entry, mlflow.CsvCall, self._counters, json_limit, self._reader)

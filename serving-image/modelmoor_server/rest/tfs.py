@@ -26,6 +26,7 @@ _STATES = {
     State.READY: ("AVAILABLE", "OK"),
     State.LOADING: ("LOADING", "OK"),
     State.FAILED: ("END", "FAILED_PRECONDITION"),
+    State.UNLOADED: ("END", "OK"),
 }
 
 

@@ -1,55 +1,92 @@
-"""Open Inference Protocol v2, JSON."""
+"""Open Inference Protocol v2: tensors as JSON or as binary data, both ways."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
+from modelmoor_server.apart.reader import APART_BYTES
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.rest import payload, slices
-from modelmoor_server.rest.calls import HttpCall
+from modelmoor_server.http.message import Respond, Response
+from modelmoor_server.rest import payload, v2_request
+from modelmoor_server.rest.calls import HttpCall, PredictRoute
 from modelmoor_server.rest.packed import Packed
+from modelmoor_server.rest.v2_request import Form
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
     from modelmoor_server.signature import Field
 
-# MLServer's content types whose meaning is ours anyway: columns go by name, BYTES is text, all else are arrays.
-CONTENT_TYPES = ("np", "pd", "str")
+BINARY = b"application/octet-stream"
 
 
 class V2Call(HttpCall):
     """`POST /v2/models/{model}/infer`."""
 
-    __slots__ = ()
+    __slots__ = ("_all_binary", "_forms", "_json_limit", "_json_size", "_stated")
     door: ClassVar[str] = "v2"
+    takes_binary: ClassVar[bool] = True
+
+    def __init__(self, route: PredictRoute, inference: "Inference", body: bytes, respond: Respond) -> None:
+        super().__init__(route, inference, body, respond)
+        self._stated: bytes | None = None  # the JSON's length, as the head has it
+        self._json_limit = 0
+        self._json_size: int | None = None  # of an answer with binary data
+        self._forms: dict[str, Form] = {}
+        self._all_binary = False
+
+    def expect_binary(self, header_length: bytes, json_limit: int) -> None:
+        self._stated, self._json_limit = header_length, json_limit
+
+    @property
+    def apart(self) -> bool:
+        """Binary tensors cost nothing to decode: what counts is the JSON in front."""
+        if self._stated is None:
+            return super().apart
+        return self._stated.isdigit() and APART_BYTES < int(self._stated[:10]) <= self._json_limit
 
     def decode(self) -> "InferenceRequest":
-        document = payload.parse(self._body)
-        parameters = payload.members(document, "parameters")
-        _check_content_type(parameters, "")
-        inputs = document.get("inputs")
-        if not isinstance(inputs, list) or not inputs:
-            raise InvalidRequest("inputs must be a list of at least one tensor.")
-        tensors = [_tensor(tensor, position) for position, tensor in enumerate(inputs)]
-        names = _requested(document.get("outputs"))
-        return self._inference.request(self._inference.from_tensors(tensors), names, payload.text(document, "id"))
+        if self._stated is None:
+            return self._tensors(payload.parse(self._body), None)
+        length = v2_request.header_length(self._stated, self._body, self._json_limit)
+        data = memoryview(self._body)[length:]
+        return self._tensors(payload.parse(self._body[:length]), data) if length else self._read_raw(data)
 
     def encode(self, response: "InferenceResponse") -> bytes:
+        from modelmoor_server.rest import v2_answer  # brings numpy, which is not there when the doors open
+
         identity = self._inference.identity
         body: dict[str, Any] = {"model_name": identity.name, "model_version": identity.version}
         if response.id is not None:
             body["id"] = response.id
-        body["outputs"] = [
-            {
-                "name": output.name,
-                "shape": output.array.shape,
-                "datatype": output.datatype,
-                "data": slices.values(output.array.ravel()),
-            }
-            for output in response.outputs
-        ]
+        if self._forms or self._all_binary:
+            default = Form(self._all_binary)
+            signature = self._inference.signature
+            encoded, self._json_size = v2_answer.encode(body, response.outputs, self._forms, default, signature)
+            return encoded
+        body["outputs"] = [v2_answer.json_member(output) for output in response.outputs]
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def response(self, body: bytes) -> Response:
+        if self._json_size is None:
+            return Response(200, body)
+        length = (b"Inference-Header-Content-Length", b"%d" % self._json_size)
+        return Response(200, body, BINARY, (length,))
+
+    def _tensors(self, document: dict[str, Any], data: memoryview | None) -> "InferenceRequest":
+        names, self._forms, self._all_binary = v2_request.outputs(document)
+        tensors, frame = v2_request.inputs(document, data)
+        arrays = self._inference.from_tensors(tensors, frame=frame)
+        return self._inference.request(arrays, names, payload.text(document, "id"))
+
+    def _read_raw(self, data: memoryview) -> "InferenceRequest":
+        """A body without JSON: the bytes of the one input. The answer is binary, as Triton's is."""
+        from modelmoor_server.signature.raw import whole_body
+
+        self._forms, self._all_binary = {}, True
+        fields = self._inference.signature.inputs
+        if len(fields) != 1:
+            raise InvalidRequest(f"A raw body goes to a model of one input; this one has {len(fields)}.")
+        return self._inference.request(self._inference.from_tensors([whole_body(fields[0], data)]))
 
 
 class PackedV2Call(Packed, V2Call):
@@ -86,44 +123,3 @@ def _field(field: "Field") -> dict[str, Any]:
         "shape": [-1] if field.shape is None else field.shape,
         "parameters": parameters,
     }
-
-
-def _tensor(tensor: Any, position: int) -> tuple[str, str, list[int], Any]:
-    where = f"inputs[{position}]"
-    if not isinstance(tensor, dict):
-        raise InvalidRequest(f"{where} must be an object.")
-    try:
-        name, shape, datatype, data = tensor["name"], tensor["shape"], tensor["datatype"], tensor["data"]
-    except KeyError:
-        if "binary_data_size" in payload.members(tensor, "parameters", f"{where}."):
-            raise InvalidRequest(f"{where}: binary tensors are not supported, send the data as JSON.") from None
-        missing = [key for key in ("name", "shape", "datatype", "data") if key not in tensor]
-        raise InvalidRequest(f"{where}: {', '.join(missing)} missing.") from None
-    if not isinstance(name, str) or not name:
-        raise InvalidRequest(f"{where}: name must be a string.")
-    if not isinstance(datatype, str):
-        raise InvalidRequest(f"{where}: datatype must be a string.")
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise InvalidRequest(f"{where}: shape must be a list of whole numbers.")
-    if "parameters" in tensor:
-        parameters = payload.members(tensor, "parameters", f"{where}.")
-        _check_content_type(parameters, f"{where}: ")
-        if parameters.get("content_type") == "str" and datatype != "BYTES":
-            raise InvalidRequest(f"{where}: content type str needs datatype BYTES.")
-    return name, datatype, shape, data
-
-
-def _check_content_type(parameters: Mapping[str, Any], where: str) -> None:
-    if parameters.get("content_type", "np") not in CONTENT_TYPES:
-        raise InvalidRequest(f"{where}content_type must be one of {', '.join(CONTENT_TYPES)}.")
-
-
-def _requested(outputs: Any) -> list[str]:
-    if outputs is None:
-        return []
-    if not isinstance(outputs, list):
-        raise InvalidRequest("outputs must be a list.")
-    for position, output in enumerate(outputs):
-        if not isinstance(output, dict) or not isinstance(output.get("name"), str):
-            raise InvalidRequest(f"outputs[{position}] must be an object with a name.")
-    return [output["name"] for output in outputs]

@@ -7,6 +7,7 @@ keras/         .keras and .h5, of Keras 3 and (by tf_keras) of Keras 2
 tensorflow.py  SavedModel folders
 """
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,20 +21,28 @@ __all__ = ["LegacyKerasPolicy", "Model", "PicklePolicy", "Policy", "VersionPolic
 _FRAMEWORKS = {"sklearn", "joblib", "tensorflow", "keras", "tf_keras", "h5py", "pandas"}
 
 
-def load(artifact: Path, format: str | None, policy: Policy) -> Model:
-    """Load the model at `artifact` (a file or a folder). Raises ModelError (phases Verify and Load)."""
+def load(
+    artifact: Path, format: str | None, policy: Policy, imported: Callable[[str], None] = lambda format: None
+) -> Model:
+    """Load the model at `artifact` (a file or a folder). Raises ModelError (phases Verify and Load).
+
+    imported: told the format once its framework is imported, before the model is read.
+    """
     found = inspect(artifact, format)
     try:
         if found.format == "sklearn":
             from modelmoor_server.runtimes import sklearn
 
+            imported(found.format)
             return sklearn.load(found, policy)
         if found.format == "keras":
             from modelmoor_server.runtimes import keras
 
+            imported(found.format)
             return keras.load(found, policy)
         from modelmoor_server.runtimes import tensorflow
 
+        imported(found.format)
         return tensorflow.load(found, policy)
     except ImportError as error:
         name = (error.name or "").partition(".")[0]

@@ -2,6 +2,7 @@
 
 types.py       what a signature is
 values.py      JSON values or a wire array -> one array of a field's datatype, or a sentence that names field and row
+raw.py         the bytes of a tensor <-> an array
 conversion.py  the requests of both protocols -> arrays by public name
 """
 

@@ -8,25 +8,40 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.signature.raw import BF16, from_bytes
 from modelmoor_server.signature.types import Datatype, Field, Signature
 from modelmoor_server.signature.values import check_shape, column_of, fit, flat_data, from_json, from_tensor, shown
 
+_BINARY_ALONE = (Datatype.FP16, BF16)
 
-def from_tensors(signature: Signature, tensors: Iterable[tuple[str, str, Sequence[int], Any]]) -> dict[str, np.ndarray]:
+
+def from_tensors(
+    signature: Signature, tensors: Iterable[tuple[str, str, Sequence[int], Any]], *, frame: bool = False
+) -> dict[str, np.ndarray]:
     """The tensors of a v2 request, each (name, datatype, shape, data), as arrays by public name.
 
-    data: JSON lists, flat or nested, or an array of the wire's dtype. The result has one array a signature input, of
-    the field's datatype (object arrays of str for BYTES). Raises InvalidRequest.
+    data: JSON lists, flat or nested, an array of the wire's dtype, or a memoryview of the tensor's bytes (raw.py).
+    frame: the tensors are the columns of a table; a model that takes one matrix gets them in the order they came.
+    The result has one array a signature input, of the field's datatype (object arrays of str for BYTES), none of
+    them a view of the caller's bytes. Raises InvalidRequest.
     """
     given: dict[str, tuple[str, Sequence[int], Any]] = {}
     for name, datatype, shape, data in tensors:
         if name in given:
             raise InvalidRequest(f"input {shown(name)} is given twice")
+        if type(data) is memoryview:
+            datatype, data = from_bytes(datatype, shape, data, name)
+        elif datatype in _BINARY_ALONE and not isinstance(data, np.ndarray):
+            # as Triton and KServe have it: what a decimal becomes in 16 bits is for the caller to say
+            raise InvalidRequest(
+                f"input {shown(name)}: {datatype} has no JSON form; send it as binary data, or as FP32"
+            )
         given[name] = datatype, shape, data
     if len(given) == 1:
         ((name, (datatype, shape, data)),) = given.items()
@@ -35,6 +50,8 @@ def from_tensors(signature: Signature, tensors: Iterable[tuple[str, str, Sequenc
             return {signature.inputs[0].name: _records_from_text(array, name) if signature.records else array}
         if signature.columns is not None and name not in signature.columns and len(shape) == 2:
             return _matrix(signature.inputs, name, datatype, check_shape(shape, name), data)
+    elif frame and len(signature.inputs) == 1 and len(signature.inputs[0].shape or (-1, -1)) == 2:
+        return {signature.inputs[0].name: _side_by_side(signature.inputs[0], given)}
     _check_names(signature, given.keys())
     return _same_rows({f.name: from_tensor(*given[f.name], f, f.name) for f in signature.inputs}, signature)
 
@@ -111,6 +128,19 @@ def _matrix(
         return {f.name: from_tensor(datatype, shape[:1], table[:, i], f, f.name) for i, f in enumerate(fields)}
     flat = flat_data(data, shape, name)
     return {f.name: column_of(datatype, flat[i::width], f, f.name) for i, f in enumerate(fields)}
+
+
+def _side_by_side(field: Field, given: Mapping[str, tuple[str, Sequence[int], Any]]) -> np.ndarray:
+    """The columns of a table as one matrix, in the caller's order: what the estimator would make of the DataFrame."""
+    column = replace(field, shape=(-1,), labels=None)
+    columns = {name: from_tensor(*tensor, column, name) for name, tensor in given.items()}
+    rows = next(iter(columns.values())).size
+    odd = next((name for name, array in columns.items() if array.size != rows), None)
+    if odd is not None:
+        raise InvalidRequest(f"column {shown(odd)}: expected {rows} rows, got {columns[odd].size}")
+    mixed = len({array.dtype.kind for array in columns.values()}) > 1
+    kept = [array.astype(object) for array in columns.values()] if mixed else list(columns.values())
+    return fit(np.column_stack(kept), field, field.name)
 
 
 def _check_names(signature: Signature, given: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.signature.types import Datatype, Field
 
 MAX_RANK = 32
+MAX_SIZE = 2**31 - 1  # of a tensor: more elements fit no body, and numpy refuses to count many more, even beside a 0
 _WORDS = {
     bool: "a boolean",
     int: "a number",
@@ -48,19 +49,20 @@ def from_json(values: Any, field: Field, name: str) -> np.ndarray:
 
 def from_tensor(datatype: str, shape: Sequence[int], data: Any, field: Field, name: str) -> np.ndarray:
     """One tensor of a v2 request: data as lists (flat or nested) or as an array of the wire's dtype."""
-    wire, shape = _wire(datatype, name), check_shape(shape, name)
+    wire, shape = wire_datatype(datatype, name), check_shape(shape, name)
     _refuse_mixture(wire, field, name)
     if isinstance(data, np.ndarray) and wire is not Datatype.BYTES:
         if data.size != math.prod(shape):
             _refuse_count(name, shape, data.size)
-        return fit(_recast(data.reshape(shape), field.datatype or _natural(wire), name), field, name)
+        array = _recast(data.reshape(shape), field.datatype or _natural(wire), name)
+        return fit(np.require(array, requirements=["ALIGNED", "WRITEABLE"]), field, name)  # not a view of a body
     flat = flat_data(data, shape, name)
     return fit(_reshape(_from_wire(flat, wire, field, shape[0] if shape else 1, name), shape), field, name)
 
 
 def column_of(datatype: str, values: list[Any], field: Field, name: str) -> np.ndarray:
     """One column out of a matrix of a v2 request."""
-    wire = _wire(datatype, name)
+    wire = wire_datatype(datatype, name)
     _refuse_mixture(wire, field, name)
     return fit(_from_wire(values, wire, field, len(values), name), field, name)
 
@@ -81,9 +83,11 @@ def flat_data(data: Any, shape: tuple[int, ...], name: str) -> list[Any]:
 
 
 def check_shape(shape: Sequence[int], name: str) -> tuple[int, ...]:
-    """The shape of a tensor as a tuple of whole numbers, none of them negative."""
+    """The shape of a tensor as a tuple of whole numbers, none of them negative. Raises InvalidRequest."""
     if len(shape) > MAX_RANK or any(type(size) is not int or size < 0 for size in shape):
         raise InvalidRequest(f"input {shown(name)}: shape must be a list of at most {MAX_RANK} whole numbers")
+    if math.prod(max(size, 1) for size in shape) > MAX_SIZE:
+        raise InvalidRequest(f"input {shown(name)}: the shape has more than {MAX_SIZE} elements")
     return tuple(shape)
 
 
@@ -191,6 +195,10 @@ def _integers(flat: list[Any], rows: int, name: str) -> list[Any]:
     odd = next((i for i, v in enumerate(flat) if type(v) is float and not v.is_integer()), None)
     if odd is not None:
         _refuse(name, odd, len(flat), rows, "expected an integer, got a fraction")
+    # the parser rounds what lies below INT64 to a float, which may then look like INT64's own least value
+    below = next((i for i, v in enumerate(flat) if type(v) is float and v <= -(2.0**63)), None)
+    if below is not None:
+        _refuse(name, below, len(flat), rows, "the number does not fit INT64")
     return [int(v) for v in flat]
 
 
@@ -241,7 +249,8 @@ def _natural(wire: Datatype) -> Datatype:
     return Datatype.FP64 if wire.kind == "float" else wire
 
 
-def _wire(datatype: str, name: str) -> Datatype:
+def wire_datatype(datatype: str, name: str) -> Datatype:
+    """What a caller calls a datatype. Raises InvalidRequest."""
     try:
         return Datatype(datatype)
     except ValueError:

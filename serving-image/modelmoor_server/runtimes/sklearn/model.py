@@ -12,7 +12,7 @@ from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError,
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.runtimes.sklearn.independence import independence_of
 from modelmoor_server.runtimes.sklearn.inputs import inputs_of
-from modelmoor_server.runtimes.sklearn.outputs import dense, field_of, methods_of
+from modelmoor_server.runtimes.sklearn.outputs import PROBABILITIES, dense, field_of, methods_of, parts_of
 from modelmoor_server.runtimes.versions import load_failed
 from modelmoor_server.signature import Datatype, Field, Signature, Source
 
@@ -65,7 +65,7 @@ class SklearnModel:
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """Call the estimator's own methods on what it would get in process: a frame, an array, texts or dicts."""
-        x = self._table(inputs)
+        x = self.table(inputs)
         raw: dict[str, Any] = {}
         answers: dict[str, np.ndarray] = {}
         try:
@@ -73,7 +73,7 @@ class SklearnModel:
                 method, index = self.methods[name]
                 if method not in raw:
                     raw[method] = getattr(self.estimator, method)(x)
-                answers[name] = dense(raw[method] if index is None else raw[method][index])
+                answers[name] = dense(parts_of(raw[method], index))
         except RequestError:
             raise
         except Exception as error:  # noqa: BLE001 - an estimator raises whatever it likes
@@ -85,7 +85,8 @@ class SklearnModel:
             raise InvalidRequest("no input can be made up for this model: it does not tell what it takes")
         return dict(self.row)
 
-    def _table(self, inputs: Mapping[str, np.ndarray]) -> Any:
+    def table(self, inputs: Mapping[str, np.ndarray]) -> Any:
+        """What the estimator would get in process: a frame, an array, texts or dicts."""
         signature = self.signature
         if signature.columns is not None:
             import pandas as pd
@@ -103,6 +104,8 @@ def _probed(model: SklearnModel) -> SklearnModel:
     """
     rows = [_row(model.signature, number) for number in (1.0, 0.0, 0.5)]
     chosen = next((row for row in rows if _answers(model, row, model.default_outputs)), None)
+    if chosen is not None and not _lists(model, chosen):
+        model = replace(model, methods=methods_of(model.estimator, lists=False))
     answers = {name: _answer(model, chosen or rows[0], name) for name in model.methods}
     fields = tuple(
         field_of(name, method, index, answers[name], model.estimator) for name, (method, index) in model.methods.items()
@@ -118,6 +121,17 @@ def _answers(model: SklearnModel, row: Mapping[str, np.ndarray], names: Sequence
     except RequestError:
         return False
     return True
+
+
+def _lists(model: SklearnModel, row: Mapping[str, np.ndarray]) -> bool:
+    """Whether the probabilities of several targets come as a list; true where they do not come at all."""
+    split = [name for name, (_, index) in model.methods.items() if index is not None]
+    if not split:
+        return True
+    try:
+        return isinstance(getattr(model.estimator, PROBABILITIES)(model.table(row)), list)
+    except Exception:  # noqa: BLE001 - an estimator raises whatever it likes
+        return True
 
 
 def _answer(model: SklearnModel, row: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:

@@ -10,17 +10,21 @@ from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.signature import Datatype, Field, Source
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
-MAX_DENSE = 512 << 20  # bytes of one dense answer
+PROBABILITIES = "predict_proba"
+MAX_DENSE = 64 << 20  # bytes of one answer that was sparse: as many as a request may have
 
 
-def methods_of(estimator: Any) -> dict[str, tuple[str, int | None]]:
-    """Public output name -> (method, index): `predict_proba` of several targets is a list, hence a tensor a target."""
+def methods_of(estimator: Any, *, lists: bool = True) -> dict[str, tuple[str, int | None]]:
+    """Public output name -> (method, index): `predict_proba` of several targets is a list, hence a tensor a target.
+
+    lists: whether it is; ClassifierChain, for one, answers several targets by one array.
+    """
     found: dict[str, tuple[str, int | None]] = {}
     for method in METHODS:
         if not callable(getattr(estimator, method, None)):
             continue
         classes = _classes(estimator)
-        if method == "predict_proba" and isinstance(classes, list):
+        if method == PROBABILITIES and isinstance(classes, list) and lists:
             found |= {f"{method}_{index}": (method, index) for index in range(len(classes))}
         else:
             found[method] = method, None
@@ -63,6 +67,15 @@ def _typed(array: np.ndarray) -> np.ndarray:
         if types <= kinds:
             return array.astype(dtype)
     return np.array([str(value) for value in array.ravel().tolist()], dtype=object).reshape(array.shape)
+
+
+def parts_of(answer: Any, index: int | None) -> Any:
+    """The answer, or the part of target `index`. Raises TypeError where the parts are not those of a list."""
+    if index is None:
+        return answer
+    if not isinstance(answer, list):
+        raise TypeError("an array, where a list of one array a target was expected")
+    return answer[index]
 
 
 def _classes(estimator: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from modelmoor_server.control import Control
 from modelmoor_server.cost import Cost
 from modelmoor_server.grpc.limits import Limits
 from modelmoor_server.grpc.services import methods
@@ -78,7 +79,9 @@ async def serving(
     )
     if loaded:
         repository.serve(inference)
-    server = Server(methods(repository, counters), replace(LIMITS, **limits))  # type: ignore[arg-type]
+    server = Server(
+        methods(repository, counters, Control(repository, _Nobody(), allowed=False)), replace(LIMITS, **limits)
+    )  # type: ignore[arg-type]
     port = await server.start(0)
     try:
         async with Client(port) as client:
@@ -87,6 +90,16 @@ async def serving(
         if isinstance(act, Held):
             act.gate.set()
         await server.stop()
+
+
+class _Nobody:
+    """Loads nothing: nobody may ask."""
+
+    async def load(self, name: str) -> None:
+        raise AssertionError(name)
+
+    async def unload(self, name: str) -> None:
+        raise AssertionError(name)
 
 
 @dataclass

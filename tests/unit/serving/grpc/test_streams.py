@@ -134,7 +134,7 @@ async def test_health_follows_readiness() -> None:
             await check("nope")
         first = (await seen.read()).status, (await unknown.read()).status
 
-        port.repository._loaded = True
+        port.repository._awaited.clear()
         port.repository.entries["m"].state = State.READY
         ready = (await seen.read()).status, await check("")
         port.repository.drain()

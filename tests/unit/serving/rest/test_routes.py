@@ -16,7 +16,7 @@ from unit.serving.process import Started
         ("/v2/health/live", {"live": True}),
         ("/v2/health/ready", {"ready": True}),
         ("/v2/health/ready?verbose=1", {"ready": True}),
-        ("/v2", {"name": "modelmoor", "version": "0.1.0", "extensions": []}),
+        ("/v2", {"name": "modelmoor", "version": "0.1.0", "extensions": ["binary_tensor_data", "classification"]}),
         ("/v2/models", {"models": ["iris", "people", "text", "sum"]}),
         ("/v2/models/%69ris/ready", {"name": "iris", "ready": True}),
     ],

@@ -1,5 +1,8 @@
 """Open Inference Protocol v2 at the door, with real models behind it."""
 
+import contextlib
+import http.client
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 
 from unit.serving.process import PEOPLE, Started
+from unit.serving.rest.door import golden
 
 ROWS = [[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]
 INFER = "/v2/models/iris/infer"
@@ -119,7 +123,7 @@ def test_metadata(doors: Started) -> None:
         ({"inputs": [_tensor()], "outputs": [{}]}, "outputs[0] must be an object with a name."),
         (
             {"inputs": [_tensor()], "parameters": {"content_type": "datetime"}},
-            "content_type must be one of np, pd, str.",
+            "content_type must be one of np, pd, str, base64.",
         ),
         (
             {"inputs": [_tensor(parameters={"content_type": "str"})]},
@@ -127,7 +131,7 @@ def test_metadata(doors: Started) -> None:
         ),
         (
             {"inputs": [_tensor(data=..., parameters={"binary_data_size": 64})]},
-            "inputs[0]: binary tensors are not supported, send the data as JSON.",
+            "inputs[0]: binary_data_size needs the header Inference-Header-Content-Length.",
         ),
     ],
 )
@@ -177,6 +181,72 @@ def test_large_body_is_parsed_off_the_loop_and_answered(doors: Started, models: 
     assert answer["outputs"][0]["data"] == joblib.load(models / "iris.joblib").predict(rows).tolist()
 
 
+def _golden(doors: Started, name: str) -> tuple[int, Any, bytes]:
+    """A request of tritonclient over the wire: status, JSON and the bytes behind it."""
+    body, length = golden(name)
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", doors.port, timeout=60)) as connection:
+        headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}
+        connection.request("POST", INFER, body, headers)
+        response = connection.getresponse()
+        data = response.read()
+    size = int(response.headers.get("Inference-Header-Content-Length", len(data)))
+    assert (size < len(data)) == (response.headers["Content-Type"] == "application/octet-stream")
+    return response.status, json.loads(data[:size]), data[size:]
+
+
+def test_tritonclient_over_the_wire(doors: Started, models: Path) -> None:
+    """Its FP32 rows get the answers of the FP64 model, one output as bytes and one as JSON; its parameters pass."""
+    status, header, data = _golden(doors, "iris-outputs")
+    model = joblib.load(models / "iris.joblib")
+    rows = np.array([[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]], np.float32).astype(np.float64)
+
+    assert status == 200
+    scores, labels = header["outputs"]
+    assert scores == {
+        "name": "predict_proba",
+        "shape": [2, 3],
+        "datatype": "FP64",
+        "parameters": {"binary_data_size": 48},
+    }
+    assert data == model.predict_proba(rows).astype("<f8").tobytes()
+    assert labels["data"] == model.predict(rows).tolist()
+
+
+def test_best_classes_over_the_wire(doors: Started, models: Path) -> None:
+    """Two classes a row with their labels, best first, each behind its length."""
+    status, header, data = _golden(doors, "iris-classes")
+    scores = joblib.load(models / "iris.joblib").predict_proba(np.array([[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]))
+    names = ["setosa", "versicolor", "virginica"]
+    texts = [f"{row[i]:f}:{i}:{names[i]}".encode() for row in scores for i in np.argsort(-row)[:2]]
+
+    assert (status, header["outputs"][0]["shape"], header["outputs"][0]["datatype"]) == (200, [2, 2], "BYTES")
+    assert data == b"".join(len(text).to_bytes(4, "little") + text for text in texts)
+
+
+def test_no_rows_over_the_wire(doors: Started) -> None:
+    """A tensor without rows is a 400, in binary form, too."""
+    assert _golden(doors, "iris-no-rows")[:2] == (400, {"error": "input 'x': there are no rows"})
+
+
+def test_a_binary_body_has_its_own_limit(doors: Started, models: Path) -> None:
+    """What is too large as JSON passes as binary data, up to 64 MiB."""
+    rows = np.random.default_rng(2).normal(size=(300_000, 4))
+    tensor = _tensor(data=..., shape=[300_000, 4], parameters={"binary_data_size": rows.nbytes})
+    header = json.dumps({"inputs": [tensor]}).encode()
+    length = {"Inference-Header-Content-Length": str(len(header))}
+    status, answer = doors.ask("POST", INFER, header + rows.tobytes(), length)
+
+    assert rows.nbytes > 9_000_000
+    assert status == 200
+    assert answer["outputs"][0]["data"] == joblib.load(models / "iris.joblib").predict(rows).tolist()
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", doors.port, timeout=60)) as connection:
+        connection.putrequest("POST", INFER)
+        connection.putheader("Inference-Header-Content-Length", str(len(header)))
+        connection.putheader("Content-Length", str((64 << 20) + 1))
+        connection.endheaders()
+        assert connection.getresponse().status == 413  # from its head alone
+
+
 def test_too_large(doors: Started) -> None:
     """A body beyond the limit is refused before it is read, and one of nothing but lists before it is parsed."""
     assert doors.ask("POST", INFER, b" " * (8 * 1024 * 1024 + 1))[0] == 413
@@ -187,11 +257,13 @@ def test_too_large(doors: Started) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Content-Encoding": "br"}, {"Inference-Header-Content-Length": "10"}], ids=["brotli", "binary"]
+    ("path", "headers"),
+    [(INFER, {"Content-Encoding": "br"}), ("/v1/models/iris:predict", {"Inference-Header-Content-Length": "1"})],
+    ids=["brotli", "binary"],
 )
-def test_what_is_not_supported_says_so(doors: Started, headers: dict[str, str]) -> None:
+def test_what_is_not_supported_says_so(doors: Started, path: str, headers: dict[str, str]) -> None:
     """Encodings that this server does not read are told apart from broken JSON."""
-    status, answer = doors.ask("POST", INFER, b"\x1f\x8b", headers)
+    status, answer = doors.ask("POST", path, b"\x1f\x8b", headers)
 
     assert status == 415
-    assert "not supported" in answer["error"]
+    assert "not supported" in answer["error"] or "v2 protocol" in answer["error"]

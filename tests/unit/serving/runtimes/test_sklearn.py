@@ -26,7 +26,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
-from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -205,18 +204,6 @@ def test_text(vectorizer: Any, tmp_path: Path) -> None:
         np.testing.assert_array_equal(answers["predict_proba"], estimator.predict_proba(["good", "bad day"]))
 
 
-def test_sparse_transform(tmp_path: Path) -> None:
-    """A sparse answer is made dense."""
-    vectorizer = TfidfVectorizer().fit(FRAME["text"])
-    model = served(vectorizer, tmp_path)
-    inputs = from_instances(model.signature, ["good day"])
-
-    assert model.default_outputs == ("transform",)
-    np.testing.assert_array_equal(
-        model.predict(inputs, ["transform"])["transform"], vectorizer.transform(["good day"]).toarray()
-    )
-
-
 def test_vectorizer_that_reads_files(tmp_path: Path) -> None:
     """A vectorizer that opens the path which a caller sends is refused."""
     (tmp_path / "a").write_text("good day")
@@ -235,20 +222,6 @@ def test_records(tmp_path: Path) -> None:
 
     answers = model.predict(from_instances(model.signature, [{"city": "Oslo"}, *rows[:2]]), ["predict"])
     assert answers["predict"].tolist() == estimator.predict([{"city": "Oslo"}, *rows[:2]]).tolist()
-
-
-def test_several_targets(tmp_path: Path) -> None:
-    """Probabilities of several targets are a tensor a target, each with its labels."""
-    targets = np.column_stack([NAMES, np.where(Y > 0, "big", "small")])
-    estimator = MultiOutputClassifier(RandomForestClassifier(5, random_state=0)).fit(X, targets)
-    model = served(estimator, tmp_path)
-    fields = {field.name: field for field in model.signature.outputs}
-
-    assert set(fields) == {"predict", "predict_proba_0", "predict_proba_1"}
-    assert fields["predict_proba_1"].labels == ("big", "small")
-    answers = model.predict({"input": X}, list(fields))
-    assert answers["predict"].tolist() == estimator.predict(X).tolist()
-    np.testing.assert_array_equal(answers["predict_proba_1"], estimator.predict_proba(X)[1])
 
 
 def test_coefficients_set_by_hand(tmp_path: Path) -> None:

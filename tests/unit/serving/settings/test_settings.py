@@ -92,6 +92,20 @@ def test_grpc_is_off_unless_asked_for(environment: dict[str, str], given: int | 
 
 
 @pytest.mark.parametrize(
+    ("environment", "switch", "allowed"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"MODELMOOR_REPOSITORY_API": "Allow"}, False, True),
+        ({"MODELMOOR_REPOSITORY_API": "Deny"}, True, True),
+    ],
+)
+def test_loading_by_request_is_asked_for(environment: dict[str, str], switch: bool, allowed: bool) -> None:
+    """Off by itself; the command line or the environment lets it be."""
+    assert from_environment(POD | environment, repository_api=switch).repository_api is allowed
+
+
+@pytest.mark.parametrize(
     ("environment", "models", "said"),
     [
         ({}, [], "no model to serve"),
@@ -104,6 +118,8 @@ def test_grpc_is_off_unless_asked_for(environment: dict[str, str], given: int | 
         (POD | {"MODELMOOR_GRPC_LIMIT": "1"}, [], "MODELMOOR_GRPC_LIMIT"),
         (POD | {"MODELMOOR_PICKLE": "allow"}, [], "MODELMOOR_PICKLE"),
         (POD | {"MODELMOOR_QUEUE_LIMIT": "0"}, [], "MODELMOOR_QUEUE_LIMIT"),
+        (POD | {"MODELMOOR_BINARY_LIMIT": "64Mi"}, [], "MODELMOOR_BINARY_LIMIT"),
+        (POD | {"MODELMOOR_REPOSITORY_API": "yes"}, [], "MODELMOOR_REPOSITORY_API"),
         ({}, ["./iris.joblib"], "NAME=PATH_OR_URI"),
         ({}, ["a/b=./iris.joblib"], "NAME=PATH_OR_URI"),
         ({}, ["a="], "NAME=PATH_OR_URI"),

@@ -84,6 +84,7 @@ class TestTensors:
             (Datatype.INT64, "FP64", [1, 1e300]),
             (Datatype.INT64, "FP64", [1, 2.0**63]),
             (Datatype.INT64, "UINT64", [1, 2**63]),
+            (Datatype.INT64, "INT64", [1, -(2.0**63)]),  # what the parser makes of -2^63 - 1
             (Datatype.INT8, "INT8", [1, 300]),
             (Datatype.INT8, "INT64", [1, 300]),
             (Datatype.UINT8, "INT64", [1, -1]),
