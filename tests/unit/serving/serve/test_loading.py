@@ -155,10 +155,10 @@ def test_a_load_that_fails_changes_nothing(folder: Path) -> None:
 
 
 class Sleeping:
-    """An artifact whose loading takes half a minute."""
+    """An artifact whose loading takes two minutes."""
 
     def __reduce__(self) -> Any:
-        return time.sleep, (30,)
+        return time.sleep, (120,)
 
 
 def test_a_long_load_is_nobody_elses_business(folder: Path) -> None:
@@ -174,12 +174,12 @@ def test_a_long_load_is_nobody_elses_business(folder: Path) -> None:
             begun = time.monotonic()
             assert server.ask("POST", INFER, ROW)[0] == 200
             slowest = max(slowest, time.monotonic() - begun)
-        assert slowest < 1.0
+        assert slowest < 10.0  # of 120, on a machine that may be busy with other tests
         assert control(server, "unload", "text")[0] == 200  # another model does not wait for this one
         begun = time.monotonic()
 
         assert server.stop() == 0
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
         loading.join(60)
         assert told == [(503, {"error": "The server is shutting down."})]
 
