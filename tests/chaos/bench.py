@@ -13,7 +13,7 @@ from chaos.api import Api
 from chaos.faults import Faults
 from chaos.node import node
 from chaos.proxy import Proxy, proxy, quiet, through
-from chaos.state import Snapshot, difference, snapshot
+from chaos.state import Snapshot, difference, leftovers, snapshot
 from chaos.supervisor import Supervisor, supervised
 from modelmoor_operator.kinds import MODEL_DEPLOYMENT
 from support.account import Account
@@ -58,12 +58,13 @@ class Bench:
         return snapshot(self.api, namespace, history=history)
 
     def settled(self, namespace: str, *, history: bool = True) -> Snapshot:
-        """The state once every model is Ready (or stalled for good) and nothing is written any more."""
+        """The state once every model is Ready (or stalled for good), what was deleted is gone, and nobody writes."""
         deadline = time.monotonic() + CONVERGE_SECONDS
         while time.monotonic() < deadline:
             quiet(self.proxy, QUIET_SECONDS)
             before = self.snapshot(namespace, history=history)
-            if all(_settled(model) for model in self.api.objects(MODEL_DEPLOYMENT, namespace)):
+            models = self.api.objects(MODEL_DEPLOYMENT, namespace)
+            if all(_settled(model) for model in models) and not leftovers(self.api, namespace):
                 time.sleep(QUIET_SECONDS / 2)
                 if self.snapshot(namespace, history=history) == before:
                     return before
