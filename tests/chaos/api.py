@@ -125,6 +125,9 @@ class Api:
             if refusal.status != 404:
                 raise
 
+    def delete_all(self, kind: Kind, namespace: str) -> None:
+        self.call("DELETE", kind.path(namespace))
+
     def create_namespace(self, name: str) -> None:
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 

@@ -73,8 +73,8 @@ def _writes(bench: Bench, namespace: str) -> int:
     return sum(call.namespace == namespace for call in bench.proxy.writes)
 
 
-def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[[str], None]) -> str:
-    """Play a story with faults, which `arm` sets going before step `story.begin`; returns the namespace."""
+def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[[str], None]) -> None:
+    """Play a story with faults, which `arm` sets going before step `story.begin`."""
     namespace = bench.namespace(word)
     bench.audit.mark()
     for number, step in enumerate(story.steps):
@@ -86,7 +86,7 @@ def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[
     bench.faults.stop()
     bench.stays(namespace, known.states[-1])
     bench.strangers_untouched(namespace)
-    return namespace
+    bench.clear()
 
 
 def kill_at_every_write(
