@@ -65,7 +65,7 @@ test-versions: venv  ## CRD, golden objects and server-side apply on the oldest 
 test-keda: venv  ## autoscaling by a real KEDA, on a control plane without nodes (builds KEDA once, which takes long)
 	$(PYTEST) --timeout 300 tests/keda
 
-chaos: venv  ## faults before a real API server, each compared with the end without (long; CHAOS=--help, CHAOS="--seed 7")
+chaos: venv  ## faults before a real API server, each compared with the end without (an hour and a half on a busy machine; CHAOS=--help, CHAOS="--seed 7")
 	PYTHONPATH=tests $(PY) -m chaos $(CHAOS)
 
 drain: venv  ## a node is drained under load, on a cluster of two nodes that is made for it and deleted (4 minutes)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from modelmoor_operator.desired import names
 from modelmoor_operator.kinds import (
     AUTOSCALER,
     MODEL_DEPLOYMENT,
@@ -28,7 +29,6 @@ from modelmoor_operator.queue import Key
 MANAGER = "modelmoor"
 """The server-side apply manager of every child; whose fields are whose is told by it."""
 
-_GROUP_PREFIX = "modelmoor.dev/"
 _UNPACKED = 64
 """So many objects stay readable, those of the passes that run now among them."""
 # their status moves often, or is another operator's, and says nothing to us
@@ -92,7 +92,7 @@ def owner_key(body: Mapping[str, Any]) -> Key | None:
     for reference in metadata.get("ownerReferences") or ():
         if reference.get("controller") and reference.get("kind") == MODEL_DEPLOYMENT.kind:
             return metadata["namespace"], reference["name"]
-    name = (metadata.get("labels") or {}).get(_GROUP_PREFIX + "name")
+    name = (metadata.get("labels") or {}).get(names.NAME_LABEL)
     return (metadata["namespace"], name) if name else None
 
 
@@ -217,7 +217,7 @@ def _meaning(known: Entry) -> object:
     """The part of an object whose change is worth a pass."""
     metadata = known.metadata
     if known.kind is MODEL_DEPLOYMENT:
-        ours = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(_GROUP_PREFIX)}
+        ours = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(names.PREFIX)}
         return known.uid, metadata.get("generation"), known.deleting, ours
     status = None if known.kind in _STATUS_UNREAD else known.body.get("status")
     rest = {k: v for k, v in known.body.items() if k not in ("metadata", "status")}

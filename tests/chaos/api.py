@@ -50,20 +50,32 @@ class Api:
         """The file of the API server's certificate authority."""
         return str(self._config["clusters"][0]["cluster"]["certificate-authority"])
 
+    @property
+    def _token(self) -> str:
+        return str(self._config["users"][0]["user"]["token"])
+
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
         return urllib3.PoolManager(ca_certs=self.authority, maxsize=8, retries=_RETRY)
 
     def call(self, method: str, path: str, body: object = None, *, content_type: str = "application/json") -> Object:
         """One request; raises `Refusal`."""
-        token = self._config["users"][0]["user"]["token"]
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type, "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
         content = None if body is None else json.dumps(body).encode()
         answer = self._pool.request(method, self.server + path, body=content, headers=headers, timeout=30)
         if answer.status >= 400:
             raise Refusal(answer.status, answer.data.decode())
         told: Object = json.loads(answer.data)
         return told
+
+    def ready(self) -> bool:
+        """Whether the API server takes requests, by its own word."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            answer = self._pool.request("GET", f"{self.server}/readyz", headers=headers, timeout=5, retries=False)
+        except urllib3.exceptions.HTTPError:
+            return False
+        return answer.status == 200
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         try:
@@ -112,6 +124,9 @@ class Api:
         except Refusal as refusal:
             if refusal.status != 404:
                 raise
+
+    def delete_all(self, kind: Kind, namespace: str) -> None:
+        self.call("DELETE", kind.path(namespace))
 
     def create_namespace(self, name: str) -> None:
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})

@@ -13,13 +13,14 @@ from chaos.api import Api
 from chaos.faults import Faults
 from chaos.node import node
 from chaos.proxy import Proxy, proxy, quiet, through
-from chaos.state import Snapshot, difference, snapshot
+from chaos.state import Snapshot, difference, leftovers, snapshot
 from chaos.supervisor import Supervisor, supervised
 from modelmoor_operator.kinds import MODEL_DEPLOYMENT
 from support.account import Account
 from support.audit import Audit
 from support.control_plane import ControlPlane
 from support.manifests import condition
+from support.waiting import eventually
 
 QUIET_SECONDS = 0.6
 RESYNC_SECONDS = 4
@@ -46,24 +47,27 @@ class Bench:
     operator: Supervisor
     audit: Audit
     namespaces: list[str] = field(default_factory=list)
+    _inhabited: list[str] = field(default_factory=list)
 
     def namespace(self, word: str) -> str:
         """A new one, which stays until the end."""
         name = f"chaos-{word}-{next(_numbers)}x"
         self.api.create_namespace(name)
         self.namespaces.append(name)
+        self._inhabited.append(name)
         return name
 
     def snapshot(self, namespace: str, *, history: bool = True) -> Snapshot:
         return snapshot(self.api, namespace, history=history)
 
     def settled(self, namespace: str, *, history: bool = True) -> Snapshot:
-        """The state once every model is Ready (or stalled for good) and nothing is written any more."""
+        """The state once every model is Ready (or stalled for good), what was deleted is gone, and nobody writes."""
         deadline = time.monotonic() + CONVERGE_SECONDS
         while time.monotonic() < deadline:
             quiet(self.proxy, QUIET_SECONDS)
             before = self.snapshot(namespace, history=history)
-            if all(_settled(model) for model in self.api.objects(MODEL_DEPLOYMENT, namespace)):
+            models = self.api.objects(MODEL_DEPLOYMENT, namespace)
+            if all(_settled(model) for model in models) and not leftovers(self.api, namespace):
                 time.sleep(QUIET_SECONDS / 2)
                 if self.snapshot(namespace, history=history) == before:
                     return before
@@ -87,6 +91,23 @@ class Bench:
         if not quiet(self.proxy, QUIET_SECONDS):
             raise Different(f"the operator never rests in {namespace}: {self.proxy.writes[-5:]}")
         self.reaches(namespace, expected, history=history, seconds=2)
+
+    def clear(self) -> None:
+        """Delete every model so far, and wait until its children are gone.
+
+        Else each life of the operator would look after the models of all runs before, and each run take longer.
+        """
+        done, self._inhabited = self._inhabited, []
+        for namespace in done:
+            self.api.delete_all(MODEL_DEPLOYMENT, namespace)
+        for namespace in done:
+            self._emptied(namespace)
+
+    def _emptied(self, namespace: str) -> None:
+        def left() -> list[str]:
+            return leftovers(self.api, namespace)
+
+        eventually(lambda: not left(), seconds=CONVERGE_SECONDS, why=lambda: f"{left()} stay in {namespace}")
 
     def strangers_untouched(self, namespace: str) -> None:
         """No write of the operator ever named an object of somebody else (the API server's audit log says)."""

@@ -5,13 +5,15 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from chaos.bench import Bench, Different
 from chaos.faults import Fault
 from chaos.scenarios import Outcome, outcome
 from chaos.state import Snapshot
-from modelmoor_operator.kinds import DEPLOYMENT, LEASE, MODEL_DEPLOYMENT, SERVICE
+from modelmoor_operator.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE
 from support.manifests import model
 from support.waiting import eventually
 
@@ -21,7 +23,7 @@ _CONVERGED_SECONDS = 60.0
 
 def killed_while_creating(bench: Bench, *, models: int, kills: int) -> Outcome:
     """kill -9 at random moments while many models are made: each ends with exactly what one alone would have."""
-    with outcome(bench, f"kill -9, {kills} times, while {models} models are created") as told:
+    with outcome(bench) as told:
         alone = bench.namespace("alone")
         bench.api.apply(MODEL_DEPLOYMENT, alone, model("model-00"))
         one = bench.settled(alone)
@@ -95,14 +97,16 @@ def _converges(bench: Bench, namespace: str, expected: Snapshot) -> None:
 
 
 def _reference(bench: Bench) -> Snapshot:
-    plain = _begin(bench, "outage-plain")
-    _change_things(bench, plain)
+    """What `_change_things` ends in: the models that are left, as if nobody had ever touched anything."""
+    plain = bench.namespace("outage-plain")
+    for name in "abd":
+        bench.api.apply(MODEL_DEPLOYMENT, plain, model(name))
     return bench.settled(plain, history=False)
 
 
 def cut_off(bench: Bench, *, seconds: float) -> Outcome:
     """The operator reaches nothing for minutes; a child is deleted, another edited, a model deleted, another made."""
-    with outcome(bench, f"cut off for {seconds:g} s") as told:
+    with outcome(bench) as told:
         expected = _reference(bench)
         namespace = _begin(bench, "cut")
         _outage(bench, namespace, Fault.LOST, seconds)
@@ -111,34 +115,72 @@ def cut_off(bench: Bench, *, seconds: float) -> Outcome:
     return told
 
 
-def unavailable(bench: Bench, *, seconds: float) -> Outcome:
-    """The API server is started anew and then says 503 for a while: at most one restart of the operator, unattended."""
-    with outcome(bench, f"API server restarted, then 503 for {seconds:g} s") as told:
+def restarted(bench: Bench) -> Outcome:
+    """The API server is started anew, and the operator meets all that it says on the way up."""
+    with outcome(bench) as told:
         expected = _reference(bench)
-        namespace = _begin(bench, "unavailable")
-        lives = len(bench.operator.lives)
-        restart_api_server(bench.plane.kubeconfig.parent)
-        bench.faults.hits["API server restarted"] += 1
-        _outage(bench, namespace, Fault.UNAVAILABLE, seconds)
-        _converges(bench, namespace, expected)
-        restarts = len(bench.operator.lives) - lives
-        if restarts > 1:
-            raise Different(f"the operator was restarted {restarts} times\n{bench.last_words()}")
-        if bench.api.get(LEASE, "modelmoor-system", "modelmoor-operator") is None:
-            raise Different("nobody leads")
+        namespace = _begin(bench, "restarted")
+        with _one_restart(bench):
+            command = _end_api_server(bench)
+            _start_api_server(bench, command)
+            _change_things(bench, namespace)
+            _converges(bench, namespace, expected)
         told.runs = 1
     return told
 
 
-def restart_api_server(folder: Path) -> None:
-    """End the API server of a control plane and start it again with the same flags."""
-    pid = int((folder / "kube-apiserver.pid").read_text())
+def unavailable(bench: Bench, *, seconds: float) -> Outcome:
+    """The API server goes and is started anew; from its end until `seconds` after its start the operator hears 503.
+
+    So it is one trouble without a gap: an operator that lost its Lease cannot lead, and lose it a second time.
+    """
+    with outcome(bench) as told:
+        expected = _reference(bench)
+        namespace = _begin(bench, "unavailable")
+        with _one_restart(bench):
+            command = _end_api_server(bench)
+            bench.faults.outage = Fault.UNAVAILABLE
+            _start_api_server(bench, command)
+            _outage(bench, namespace, Fault.UNAVAILABLE, seconds)
+            _converges(bench, namespace, expected)
+        told.runs = 1
+    return told
+
+
+@contextmanager
+def _one_restart(bench: Bench) -> Iterator[None]:
+    """At most one restart of the operator, and at the end it leads, with nobody's help."""
+    lives = len(bench.operator.lives)
+    yield
+    restarts = len(bench.operator.lives) - lives
+    if restarts > 1:
+        raise Different(f"the operator was restarted {restarts} times\n{bench.last_words()}")
+    if not bench.operator.current.leading:
+        raise Different(f"nobody leads\n{bench.last_words()}")
+
+
+def _end_api_server(bench: Bench) -> list[bytes]:
+    """End the API server of a control plane; returns its command line."""
+    pid = int(_pid_file(bench).read_text())
     command = _command(pid).split(b"\0")[:-1]
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: not _command(pid), seconds=90, why=lambda: "the API server does not end")
+    bench.faults.hits["API server restarted"] += 1
+    return command
+
+
+def _start_api_server(bench: Bench, command: list[bytes]) -> None:
+    """Start it again with the same flags, and wait until it is ready."""
+    folder = bench.plane.kubeconfig.parent
     with (folder / "kube-apiserver.log").open("ab") as log:
         started = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
-    (folder / "kube-apiserver.pid").write_text(f"{started.pid}\n")
+    _pid_file(bench).write_text(f"{started.pid}\n")
+    eventually(bench.api.ready, seconds=90, why=lambda: "the API server does not become ready")
+
+
+def _pid_file(bench: Bench) -> Path:
+    """Where control-plane.sh looks for the process that it is to stop."""
+    return bench.plane.kubeconfig.with_name("kube-apiserver.pid")
 
 
 def _command(pid: int) -> bytes:

@@ -49,7 +49,7 @@ def _object(spec: Object) -> Object:
 
 def there_and_back(bench: Bench, examples: int) -> Outcome:
     """A, then B, then A again: the state equals that of an A which never was anything else."""
-    with outcome(bench, "A -> B -> A equals a fresh A") as told:
+    with outcome(bench) as told:
 
         @seed(bench.faults.seed)
         @_settings(examples)
@@ -116,7 +116,7 @@ MISOPERATIONS: dict[str, Callable[[Api, str], object]] = {
 
 def misoperations(bench: Bench, examples: int) -> Outcome:
     """Three edits of children by another manager, in any order, at once: the state is again what it was."""
-    with outcome(bench, "3 edits of children are healed") as told:
+    with outcome(bench) as told:
         fixed = bench.namespace("edits")
         bench.api.apply(MODEL_DEPLOYMENT, fixed, model("iris", replicas=2))
         expected = bench.settled(fixed, history=False)

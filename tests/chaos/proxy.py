@@ -61,7 +61,7 @@ class Proxy:
         self._execution: Execution | None = None
         self._count = 0
         self._dead: int | None = None
-        self._kept: dict[str, list[_Answer]] = {}
+        self._kept: dict[tuple[str, str], list[_Answer]] = {}
         self._open: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
 
@@ -124,14 +124,15 @@ class Proxy:
             return self._abort(request)
         if call.watch:
             return await self._watch(request, call)
-        if call.method == "GET" and self.faults.is_stale(call) and self._kept.get(request.path_qs):
-            return _response(self._kept[request.path_qs][0])
+        asked = request.path_qs, request.headers.get("Accept", "")  # a list of metadata alone is no stale whole list
+        if call.method == "GET" and self.faults.is_stale(call) and self._kept.get(asked):
+            return _response(self._kept[asked][0])
         before = await self._version(request, call) if call.write and self._execution else ""
         answer = await self._forward(request, content)
         changed = answer.status < 300 and (call.method != "PATCH" or _version(answer.body) != before)
         execution = self._count_write(call, changed=changed)
         if call.method == "GET":
-            self._kept[request.path_qs] = [*self._kept.get(request.path_qs, []), answer][-_STALE_KEPT:]
+            self._kept[asked] = [*self._kept.get(asked, []), answer][-_STALE_KEPT:]
         if execution is not None:
             return await self._kill(request, answer, execution)
         if fault is Fault.SLOW:

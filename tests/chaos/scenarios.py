@@ -23,9 +23,8 @@ ANSWERS = {
 
 @dataclass
 class Outcome:
-    """One line of the table."""
+    """What a scenario came to."""
 
-    scenario: str
     runs: int = 0
     faults: int = 0
     seconds: float = 0.0
@@ -42,9 +41,9 @@ class Reference:
 
 
 @contextmanager
-def outcome(bench: Bench, scenario: str) -> Iterator[Outcome]:
+def outcome(bench: Bench) -> Iterator[Outcome]:
     """Count faults and time; whatever happens inside, nothing goes wrong on purpose afterwards."""
-    made = Outcome(scenario)
+    made = Outcome()
     bench.faults.hits.clear()
     begun = time.monotonic()
     try:
@@ -74,8 +73,8 @@ def _writes(bench: Bench, namespace: str) -> int:
     return sum(call.namespace == namespace for call in bench.proxy.writes)
 
 
-def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[[str], None]) -> str:
-    """Play a story with faults, which `arm` sets going before step `story.begin`; returns the namespace."""
+def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[[str], None]) -> None:
+    """Play a story with faults, which `arm` sets going before step `story.begin`."""
     namespace = bench.namespace(word)
     bench.audit.mark()
     for number, step in enumerate(story.steps):
@@ -87,14 +86,14 @@ def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[
     bench.faults.stop()
     bench.stays(namespace, known.states[-1])
     bench.strangers_untouched(namespace)
-    return namespace
+    bench.clear()
 
 
 def kill_at_every_write(
     bench: Bench, story: Story, known: Reference, *, moments: tuple[Moment, ...] = tuple(Moment), every: int = 1
 ) -> Outcome:
     """For each n a run of its own, in which the operator dies at its n-th write and is started again."""
-    with outcome(bench, f"killed at the n-th write: {story.name}") as told:
+    with outcome(bench) as told:
         for moment in moments:
             for write in range(1, known.writes + 1, every):
 
@@ -109,11 +108,9 @@ def kill_at_every_write(
     return told
 
 
-def _faulty(
-    bench: Bench, story: Story, known: Reference, runs: int, title: str, word: str, arm: Callable[[str], None]
-) -> Outcome:
-    """Play a story `runs` times under the line `title`; `arm` sets the faults of each run going, `word` names it."""
-    with outcome(bench, f"{title}: {story.name}") as told:
+def _faulty(bench: Bench, story: Story, known: Reference, runs: int, word: str, arm: Callable[[str], None]) -> Outcome:
+    """Play a story `runs` times; `arm` sets the faults of each run going, `word` names its namespace."""
+    with outcome(bench) as told:
         for _ in range(runs):
             play(bench, story, known, f"{story.name}-{word}", arm)
             told.runs += 1
@@ -126,7 +123,7 @@ def one_write_a_life(bench: Bench, story: Story, known: Reference, moment: Momen
     def arm(namespace: str) -> None:
         bench.proxy.execute(1, moment, namespace, again=True)
 
-    return _faulty(bench, story, known, 1, f"one write a life, killed {moment.value}", "lives", arm)
+    return _faulty(bench, story, known, 1, "lives", arm)
 
 
 def random_answers(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
@@ -135,7 +132,7 @@ def random_answers(bench: Bench, story: Story, known: Reference, runs: int = 1) 
     def arm(_: str) -> None:
         bench.faults.rates = ANSWERS
 
-    return _faulty(bench, story, known, runs, "random answers", "answers", arm)
+    return _faulty(bench, story, known, runs, "answers", arm)
 
 
 def lost_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
@@ -144,7 +141,7 @@ def lost_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> 
     def arm(_: str) -> None:
         bench.faults.drop = {"*": 0.33}
 
-    return _faulty(bench, story, known, runs, "lost watch events", "lost", arm)
+    return _faulty(bench, story, known, runs, "lost", arm)
 
 
 def late_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
@@ -156,7 +153,7 @@ def late_events(bench: Bench, story: Story, known: Reference, runs: int = 1) -> 
         bench.faults.cut = 0.05
         bench.proxy.cut_connections()
 
-    return _faulty(bench, story, known, runs, "late watch events", "late", arm)
+    return _faulty(bench, story, known, runs, "late", arm)
 
 
 def stale_reads(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
@@ -166,7 +163,7 @@ def stale_reads(bench: Bench, story: Story, known: Reference, runs: int = 1) -> 
         bench.faults.stale = 0.33
         bench.faults.cut = 0.1
 
-    return _faulty(bench, story, known, runs, "stale lists and gets", "stale", arm)
+    return _faulty(bench, story, known, runs, "stale", arm)
 
 
 def everything(bench: Bench, story: Story, known: Reference, runs: int = 1) -> Outcome:
@@ -178,7 +175,7 @@ def everything(bench: Bench, story: Story, known: Reference, runs: int = 1) -> O
         bench.faults.delay = {"*": 0.3}
         bench.proxy.execute(10, Moment.UNANSWERED, namespace, again=True)
 
-    return _faulty(bench, story, known, runs, "everything at once", "all", arm)
+    return _faulty(bench, story, known, runs, "all", arm)
 
 
 STORIES = (CREATE, UPDATE, DELETE, SEVERAL)

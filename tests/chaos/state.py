@@ -14,6 +14,7 @@ Object = dict[str, Any]
 Snapshot = dict[str, Any]
 
 OURS = "modelmoor"
+_REPLICA_SET = Kind("apps", "v1", "replicasets", "ReplicaSet", ())
 _COUNTS = ("replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "unavailableReplicas")
 _ADDRESSES = ("clusterIP", "clusterIPs", "healthCheckNodePort")
 _NOT_OURS = ("deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration")
@@ -38,6 +39,27 @@ def snapshot(api: Api, namespace: str, *, history: bool = True) -> Snapshot:
     told["pods"] = {name: pods[name] for name in sorted(pods)}
     plain: Snapshot = json.loads(json.dumps(told, sort_keys=True).replace(namespace, "NAMESPACE"))
     return plain
+
+
+def leftovers(api: Api, namespace: str) -> list[str]:
+    """What is on its way out: objects that are being deleted, and those that the collector has still to take.
+
+    Pods hang on ReplicaSets, which hang on Deployments: as long as one of them is there, so is what the last deletion
+    left behind.
+    """
+    kinds = (*SNAPSHOT_KINDS, _REPLICA_SET, POD)
+    listed = [
+        (f"{kind.plural}/{obj['metadata']['name']}", obj["metadata"])
+        for kind in kinds
+        for obj in api.objects(kind, namespace)
+    ]
+    living = {metadata["uid"] for _, metadata in listed}
+    return [
+        name
+        for name, metadata in listed
+        if "deletionTimestamp" in metadata
+        or any(owner["uid"] not in living for owner in metadata.get("ownerReferences") or ())
+    ]
 
 
 def difference(expected: Snapshot, found: Snapshot) -> str:

@@ -51,7 +51,7 @@ def account(
     for place in {obj["metadata"].get("namespace", namespace) for obj in objects}:
         plane.apply(*(obj for obj in objects if obj["metadata"].get("namespace", namespace) == place), namespace=place)
     name = next(obj["metadata"]["name"] for obj in objects if obj["kind"] == "ServiceAccount")
-    token = plane.kubectl("-n", namespace, "create", "token", name, "--duration=2h").strip()
+    token = plane.kubectl("-n", namespace, "create", "token", name, "--duration=12h").strip()
     config = yaml.safe_load(plane.kubeconfig.read_text())
     config["users"] = [{"name": "u", "user": {"token": token}}]
     path = plane.kubeconfig.with_name(f"kubeconfig-{release}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelmoor_operator.api.reasons import Reason
+from modelmoor_operator.desired import names
 from modelmoor_operator.errors import Stalled
 
 Body = dict[str, Any]
@@ -83,7 +84,7 @@ def _merged_list(base: Sequence[Any], patch: Sequence[Any], key: str, *, whole: 
 def _check(patch: Mapping[str, Any], whose: str) -> None:
     for part in ("labels", "annotations"):
         for name in (patch.get("metadata") or {}).get(part) or {}:
-            if name.startswith("modelmoor.dev/"):
+            if name.startswith(names.PREFIX):
                 raise _invalid(f"{whose}.metadata.{part}: {name} belongs to the operator")
     spec = patch.get("spec") or {}
     for part in ("containers", "initContainers"):

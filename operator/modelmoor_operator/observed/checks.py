@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from modelmoor_operator.api.reasons import Reason
+from modelmoor_operator.desired import names
 from modelmoor_operator.observed import pods
 from modelmoor_operator.observed.finding import Finding, sentence
 from modelmoor_operator.observed.observation import Observation
@@ -123,7 +124,7 @@ def _target_pods(seen: Observation) -> list[pods.Body]:
     return [
         pod
         for pod in seen.pods
-        if (pod["metadata"].get("labels") or {}).get("modelmoor.dev/revision") == seen.target
+        if (pod["metadata"].get("labels") or {}).get(names.REVISION_LABEL) == seen.target
         and "deletionTimestamp" not in pod["metadata"]
     ]
 

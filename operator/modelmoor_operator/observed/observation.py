@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from modelmoor_operator.api.v1alpha1 import ModelDeployment
+from modelmoor_operator.desired import names
 from modelmoor_operator.observed.finding import Finding
 
 
@@ -44,7 +45,7 @@ class Observation:
     @property
     def current(self) -> bool:
         """Whether the Deployment's status tells of the spec it has, and of the revision that we want."""
-        template = self.live("spec", "template", "metadata", "labels", "modelmoor.dev/revision")
+        template = self.live("spec", "template", "metadata", "labels", names.REVISION_LABEL)
         seen = self.live("status", "observedGeneration")
         return bool(template == self.target and seen == self.live("metadata", "generation"))
 
