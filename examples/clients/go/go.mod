@@ -1,0 +1,3 @@
+module example.com/modelmoor/clients
+
+go 1.24
