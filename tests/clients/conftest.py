@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -75,15 +76,32 @@ def truth(made: Path) -> dict[str, Any]:
 def server(made: Path) -> Iterator[Started]:
     """A server process of all models of truth.py, ready."""
     models = [word for file in MODELS for word in ("--model", f"{file.partition('.')[0]}={made / file}")]
-    with started(["serve", *models, "--http-port", "0"], QUIET) as process:
+    with started(["serve", *models, "--http-port", "0", "--grpc-port", "0"], QUIET) as process:
         process.event("Ready")
         yield process
 
 
 @pytest.fixture(scope="session")
-def ask(server: Started, truth: dict[str, Any]) -> Callable[[str], Answers]:
+def singles(made: Path) -> Iterator[dict[str, str]]:
+    """Servers of one model each, which may be unloaded: their addresses by the model's name."""
+    with ExitStack() as both:
+        servers = {
+            name: both.enter_context(
+                started(["serve", "--model", f"{name}={made / name}.joblib", "--http-port", "0", "--repository-api"])
+            )
+            for name in ("iris", "rents")
+        }
+        for process in servers.values():
+            process.event("Ready")
+        yield {name: f"127.0.0.1:{process.port}" for name, process in servers.items()}
+
+
+@pytest.fixture(scope="session")
+def ask(server: Started, singles: dict[str, str], truth: dict[str, Any]) -> Callable[[str], Answers]:
     """`ask("triton/over_rest.py")`: that script's cases, run in that folder's environment; once a session."""
-    facts = {"http": f"127.0.0.1:{server.port}", "url": f"http://127.0.0.1:{server.port}", **truth}
+    address = f"127.0.0.1:{server.port}"
+    grpc = f"127.0.0.1:{server.event('ListeningGrpc')['port']}"
+    facts = {"http": address, "url": f"http://{address}", "grpc": grpc, "singles": singles, **truth}
 
     @cache
     def answers(script: str) -> Answers:

@@ -1,6 +1,7 @@
 """The programs of examples/clients print what the models answer in process."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def printed(request: pytest.FixtureRequest, server: Started) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _client(request: pytest.FixtureRequest, record_property: Any) -> None:
+def _client(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     """The table's first column."""
     record_property("client", f"examples/clients/{request.node.callspec.params['printed']}")
 

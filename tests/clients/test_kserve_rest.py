@@ -1,4 +1,4 @@
-"""The kserve package's REST client, v1 and v2 with JSON tensors."""
+"""The kserve package's REST client, v1 and v2 with JSON and binary tensors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,9 +67,24 @@ def test_requests_at_once_get_their_own_answers(kserve: Answers, truth: dict[str
     assert kserve["many_at_once"] == truth["iris"]["predict"]
 
 
+def test_v2_binary_both_ways(kserve: Answers, truth: dict[str, Any]) -> None:
+    """Labels, numbers, text columns and float16, with the id."""
+    answer = kserve["binary_matrix"]
+
+    assert answer["id"] == "42"
+    check(answer["predict"], truth["iris"]["predict"], "object")
+    check(answer["predict_proba"], truth["iris"]["predict_proba"], "float64")
+    check(kserve["binary_columns"], truth["rents"]["predict_columns"], "float64")
+    check(kserve["binary_halves"], truth["iris"]["predict_proba_fp16"], "float64")
+
+
 @pytest.mark.parametrize(
     ("case", "status", "sentence"),
-    [("unknown_model", "404", "No such model here"), ("missing_column", "400", "heating")],
+    [
+        ("unknown_model", "404", "No such model here"),
+        ("missing_column", "400", "heating"),
+        ("binary_wrong_type", "400", ""),
+    ],
 )
 def test_a_refusal_is_the_clients_own_exception(kserve: Answers, case: str, status: str, sentence: str) -> None:
     """With the status and our sentence in it."""

@@ -41,9 +41,32 @@ def test_columns_go_by_name(serving: Answers, truth: dict[str, Any]) -> None:
     check_values(serving["named_columns"]["outputs"], truth["rents"]["predict_columns"])
 
 
-@pytest.mark.parametrize(("case", "status"), [("unknown_version", "404"), ("both_forms", "400")])
+def test_metadata_is_a_signature(serving: Answers) -> None:
+    """As TensorFlow Serving writes it."""
+    answer = serving["metadata"]
+    signature = answer["metadata"]["signature_def"]["signature_def"]["serving_default"]
+
+    assert answer["model_spec"]["name"] == "net"
+    assert signature["inputs"]["image"]["dtype"] == "DT_FLOAT"
+    assert [size["size"] for size in signature["inputs"]["image"]["tensor_shape"]["dim"]] == ["-1", "6", "6", "1"]
+
+
+def test_text_may_be_base64(serving: Answers, truth: dict[str, Any]) -> None:
+    """`{"b64": ...}` stands for the text."""
+    assert serving["base64_text"]["predictions"] == truth["text"]["predict"]
+
+
+def test_nan_is_a_missing_number(serving: Answers, truth: dict[str, Any]) -> None:
+    """As Python's json writes it."""
+    check_values(serving["not_a_number"]["predictions"], truth["rents"]["predict"][2:])
+
+
+@pytest.mark.parametrize(
+    ("case", "status"),
+    [("unknown_version", "404"), ("both_forms", "400"), ("unknown_label", "404"), ("unknown_signature", "400")],
+)
 def test_a_refusal_has_its_status(serving: Answers, case: str, status: str) -> None:
-    """An unknown version is not found; rows and columns at once are refused."""
+    """An unknown version or label is not found; rows and columns at once, and unknown signatures, are refused."""
     kind, text = serving.raised(case)
 
     assert kind == "requests.exceptions.HTTPError"

@@ -1,4 +1,4 @@
-"""The kserve package's client over HTTP, protocols v1 and v2, tensors as JSON."""
+"""The kserve package's client over HTTP, protocols v1 and v2, tensors as JSON and binary."""
 
 import asyncio
 from typing import Any
@@ -14,11 +14,17 @@ def client(protocol: str) -> InferenceRESTClient:
     return InferenceRESTClient(RESTConfig(protocol=protocol, retries=0, timeout=60))
 
 
-def tensor(name: str, values: Any, datatype: str, dtype: str) -> InferInput:
+def tensor(name: str, values: Any, datatype: str, dtype: str, *, binary: bool = False) -> InferInput:
     array = np.array(values, dtype)
     made = InferInput(name=name, shape=list(array.shape), datatype=datatype)
-    made.set_data_from_numpy(array, binary_data=False)
+    made.set_data_from_numpy(array, binary_data=binary)
     return made
+
+
+def rents(facts: dict[str, Any], *, binary: bool = False) -> list[InferInput]:
+    kinds = {str: ("BYTES", "object"), int: ("FP64", "float64"), float: ("FP64", "float64")}
+    known = facts["rents"]["columns"].items()
+    return [tensor(name, values, *kinds[type(values[0])], binary=binary) for name, values in known]
 
 
 def request(model: str, inputs: list[InferInput], *outputs: str) -> InferRequest:
@@ -75,13 +81,7 @@ async def probabilities(facts: dict[str, Any]) -> Any:
 @case
 async def columns(facts: dict[str, Any]) -> Any:
     async with client("v2") as v2:
-        inputs = [
-            tensor(name, values, "BYTES", "object")
-            if isinstance(values[0], str)
-            else tensor(name, values, "FP64", "float64")
-            for name, values in facts["rents"]["columns"].items()
-        ]
-        response = await v2.infer(facts["url"], request("rents", inputs), model_name="rents")
+        response = await v2.infer(facts["url"], request("rents", rents(facts)), model_name="rents")
         return response.outputs[0].as_numpy()
 
 
@@ -99,6 +99,36 @@ async def many_at_once(facts: dict[str, Any]) -> Any:
         rows = facts["iris"]["rows"]
         running = [v1.infer(facts["url"], {"instances": [row]}, model_name="iris") for row in rows]
         return [answer["predictions"][0] for answer in await asyncio.gather(*running)]
+
+
+async def ask_binary(facts: dict[str, Any], model: str, inputs: list[InferInput], *outputs: str) -> Any:
+    asked = [RequestedOutput(name, parameters={"binary_data": True}) for name in outputs]
+    binary = InferRequest(model_name=model, infer_inputs=inputs, request_id="42", request_outputs=asked)
+    async with client("v2") as v2:
+        return await v2.infer(facts["url"], binary, model_name=model)
+
+
+@case
+async def binary_matrix(facts: dict[str, Any]) -> Any:
+    inputs = [tensor("x", facts["iris"]["rows"], "FP64", "float64", binary=True)]
+    response = await ask_binary(facts, "iris", inputs, "predict", "predict_proba")
+    return {"id": response.id, **{output.name: output.as_numpy() for output in response.outputs}}
+
+
+@case
+async def binary_columns(facts: dict[str, Any]) -> Any:
+    return (await ask_binary(facts, "rents", rents(facts, binary=True), "predict")).outputs[0].as_numpy()
+
+
+@case
+async def binary_halves(facts: dict[str, Any]) -> Any:
+    inputs = [tensor("x", facts["iris"]["rows"], "FP16", "float16", binary=True)]
+    return (await ask_binary(facts, "iris", inputs, "predict_proba")).outputs[0].as_numpy()
+
+
+@case
+async def binary_wrong_type(facts: dict[str, Any]) -> Any:
+    await ask_binary(facts, "iris", [tensor("x", [["a", "b", "c", "d"]], "BYTES", "object", binary=True)], "predict")
 
 
 @case

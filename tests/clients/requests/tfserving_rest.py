@@ -1,6 +1,8 @@
 """TensorFlow Serving's REST API, asked as its own tutorial asks it: requests and JSON. It has no client of its own."""
 
+import base64
 import json
+import math
 from typing import Any
 
 import requests
@@ -38,6 +40,33 @@ def columns(facts: dict[str, Any]) -> Any:
 @case
 def named_columns(facts: dict[str, Any]) -> Any:
     return ask(facts, "rents:predict", {"inputs": facts["rents"]["columns"]})
+
+
+@case
+def metadata(facts: dict[str, Any]) -> Any:
+    return ask(facts, "net/metadata")
+
+
+@case
+def unknown_label(facts: dict[str, Any]) -> Any:
+    ask(facts, "net/labels/nightly:predict", {"instances": facts["net"]["images"]})
+
+
+@case
+def unknown_signature(facts: dict[str, Any]) -> Any:
+    ask(facts, "net:predict", {"signature_name": "weather", "instances": facts["net"]["images"]})
+
+
+@case
+def base64_text(facts: dict[str, Any]) -> Any:
+    texts = [{"b64": base64.b64encode(text.encode()).decode()} for text in facts["text"]["texts"]]
+    return ask(facts, "text:predict", {"instances": texts})
+
+
+@case
+def not_a_number(facts: dict[str, Any]) -> Any:
+    records = facts["rents"]["records"]
+    return ask(facts, "rents:predict", {"instances": [{**records[2], "built": math.nan}]})
 
 
 @case
