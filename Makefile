@@ -12,6 +12,7 @@ demo: venv  ## four models on a real cluster (or as local processes), asked for 
 
 test: venv  ## every test, those on a real API server and a real cluster included
 	$(PYTEST) -n 2 tests/unit tests/golden tests/contract
+	$(PYTEST) --timeout 900 tests/clients
 	$(PYTEST) --timeout 300 tests/controlplane
 	$(PYTEST) --timeout 900 tests/cluster
 
@@ -20,7 +21,7 @@ check: venv  ## the quick half: lint, types, imports, generated files, unit, gol
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tools/*.sh
+	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tests/clients/*.sh tools/*.sh
 	$(PY) -m modelmoor_operator.api.crd --check
 	$(PY) tools/protos.py --check
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
@@ -29,7 +30,7 @@ help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ While working
-.PHONY: venv fmt generate golden lock test-controlplane test-cluster
+.PHONY: venv fmt generate golden lock clients test-controlplane test-cluster
 venv:  ## .venv with everything, at locked versions
 	@tools/venv.sh
 
@@ -44,10 +45,15 @@ generate: venv  ## write crds/, the charts' copies and the field reference from 
 golden: venv  ## write the golden files anew; review the difference like prose
 	MODELMOOR_UPDATE_GOLDEN=1 $(PYTEST) tests/golden
 
-lock: venv  ## resolve the versions anew: requirements/*.txt
+lock: venv  ## resolve the versions anew: requirements/*.txt, also those of the tests' clients
 	.venv/bin/uv pip compile -q --upgrade requirements/dev.in -o requirements/dev.txt --no-emit-index-url --no-header --no-annotate
 	for set in requirements/operator serving-image/requirements/full serving-image/requirements/sklearn; do \
 	  .venv/bin/uv pip compile -q $$set.in -c requirements/dev.txt -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
+	for set in $(basename $(wildcard tests/clients/*/requirements.in)); do \
+	  .venv/bin/uv pip compile -q --upgrade $$set.in --python-version 3.11 -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
+
+clients: venv  ## real clients in Python, JavaScript, Go and Java against a server process: one table (installs them once)
+	$(PYTEST) --timeout 900 tests/clients
 
 test-controlplane: venv  ## the tests on a real API server without nodes
 	$(PYTEST) --timeout 300 tests/controlplane
