@@ -125,10 +125,20 @@ def from_frame(inference: "Inference", columns: Sequence[str], rows: Sequence[Se
     if signature.records:
         return inference.from_instances([dict(zip(columns, row, strict=True)) for row in rows])
     if signature.columns is not None or len(signature.inputs) > 1:
-        return inference.from_columns({name: [row[i] for row in rows] for i, name in enumerate(columns)})
+        texts = {field.name for field in signature.inputs if field.datatype == "BYTES"}
+        return inference.from_columns(
+            {name: _cells([row[i] for row in rows], text=name in texts) for i, name in enumerate(columns)}
+        )
     # The one input has no names for its columns: they go by position, as they would in process.
     cells = [row[0] for row in rows] if len(columns) == 1 else [list(row) for row in rows]
     return inference.from_columns({signature.inputs[0].name: cells})
+
+
+def _cells(cells: list[Any], *, text: bool) -> list[Any]:
+    """A column; pandas writes a missing text as NaN, where JSON has null."""
+    if not text and not any(type(cell) is str for cell in cells):
+        return cells
+    return [None if type(cell) is float and cell != cell else cell for cell in cells]
 
 
 def _split(data: Any) -> tuple[list[str], list[list[Any]]]:

@@ -69,7 +69,8 @@ async def reader() -> AsyncIterator[Reader]:
 
 def _portable(signature: Signature, kind: type[HttpCall]) -> Portable:
     intake = Intake(Identity("m", "sha256:00", "sklearn", "scikit-learn 1.9.1", None), signature, ("predict",))
-    return Portable(kind, {}, intake)
+    call = kind(None, intake, b"", lambda response: None)  # type: ignore[arg-type]
+    return Portable(kind, call.state(), intake)
 
 
 def _ask(reader: Reader, portable: Portable, body: bytes) -> "tuple[Reading | None, asyncio.Future[Any]]":

@@ -16,6 +16,7 @@ from modelmoor_server.metrics import Counters, ModelCounters
 from modelmoor_server.repository import Entry, State
 from modelmoor_server.rest.calls import PredictRoute
 from modelmoor_server.rest.v2 import V2Call
+from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.signature import Datatype, Field, Signature
 from modelmoor_server.worker import Worker
 
@@ -35,6 +36,7 @@ class Echo:
     format: str = "sklearn"
     framework: str = "scikit-learn 1.9.1"
     warnings: tuple[str, ...] = ()
+    independence: Independence = Independence.UNKNOWN
 
     @property
     def signature(self) -> Signature:

@@ -44,6 +44,14 @@ def test_data_frames(lone: Started, people: Any, orient: Any) -> None:
     assert _invoke(lone, body) == (200, {"predictions": people.predict(NEW[["age", "city"]]).tolist()})
 
 
+def test_a_missing_text_may_come_as_nan(lone: Started, people: Any) -> None:
+    """MLflow's own client writes a missing value of any column as the word NaN; it means what null means."""
+    frame = pd.DataFrame({"age": [41.0, 30.0], "city": ["Rome", None]})
+    columns = b'{"dataframe_split": {"columns": ["age", "city"], "data": [[41.0, "Rome"], [30.0, NaN]]}}'
+
+    assert _invoke(lone, columns) == (200, {"predictions": people.predict(frame).tolist()})
+
+
 def test_csv(lone: Started, people: Any) -> None:
     """CSV as pandas writes it; an empty cell is a missing value."""
     expected = people.predict(NEW[["age", "city"]]).tolist()
