@@ -115,9 +115,9 @@ def table(told: dict[str, Outcome]) -> str:
 
 
 _EPILOG = """
-It ends by itself, with 1 where an end differed from the one without faults. All of it takes an hour and a half on two
-cores that others keep busy (measured at a load of 15 to 20), half of that the scenarios named "kill": one of the
-others, such as CHAOS="--only unavailable", takes two to five minutes there.
+It ends by itself, with 1 where an end differed from the one without faults. On two cores that others keep busy (a load
+of 15 to 20) the scenarios took an hour and a half together: "kill update" twenty minutes, "kill delete" ten, each of
+the others seven at most. One alone: CHAOS="--only unavailable".
 """
 
 
