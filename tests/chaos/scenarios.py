@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from chaos.bench import Bench, Different
 from chaos.faults import Fault, Moment
+from chaos.proxy import Execution
 from chaos.state import Snapshot
 from chaos.stories import CREATE, DELETE, SEVERAL, UPDATE, Story
 
@@ -32,12 +33,8 @@ class Outcome:
     hits: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A story without faults: the state after each step, and how many writes the steps with faults took."""
-
-    states: list[Snapshot]
-    writes: int
+Reference = list[Snapshot]
+"""A story without faults: the state after each step."""
 
 
 @contextmanager
@@ -59,18 +56,11 @@ def outcome(bench: Bench) -> Iterator[Outcome]:
 def reference(bench: Bench, story: Story) -> Reference:
     """Play a story with no fault at all."""
     namespace = bench.namespace(f"{story.name}-plain")
-    states: list[Snapshot] = []
-    begun = 0
-    for number, step in enumerate(story.steps):
-        if number == story.begin:
-            begun = _writes(bench, namespace)
+    states: Reference = []
+    for step in story.steps:
         step.act(bench.api, namespace)
         states.append(bench.settled(namespace))
-    return Reference(states, _writes(bench, namespace) - begun)
-
-
-def _writes(bench: Bench, namespace: str) -> int:
-    return sum(call.namespace == namespace for call in bench.proxy.writes)
+    return states
 
 
 def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[[str], None]) -> None:
@@ -81,10 +71,10 @@ def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[
         if number == story.begin:
             arm(namespace)
         step.act(bench.api, namespace)
-        bench.reaches(namespace, known.states[number])
+        bench.reaches(namespace, known[number])
     bench.proxy.pardon()
     bench.faults.stop()
-    bench.stays(namespace, known.states[-1])
+    bench.stays(namespace, known[-1])
     bench.strangers_untouched(namespace)
     bench.clear()
 
@@ -92,20 +82,33 @@ def play(bench: Bench, story: Story, known: Reference, word: str, arm: Callable[
 def kill_at_every_write(
     bench: Bench, story: Story, known: Reference, *, moments: tuple[Moment, ...] = tuple(Moment), every: int = 1
 ) -> Outcome:
-    """For each n a run of its own, in which the operator dies at its n-th write and is started again."""
+    """For each n a run of its own, in which the operator dies at its n-th write and is started again.
+
+    It ends with the first n that is beyond the last write of the story.
+    """
     with outcome(bench) as told:
         for moment in moments:
-            for write in range(1, known.writes + 1, every):
-
-                def arm(namespace: str, write: int = write, moment: Moment = moment) -> None:
-                    bench.proxy.execute(write, moment, namespace)
-
-                try:
-                    play(bench, story, known, f"{story.name}-kill", arm)
-                except Different as error:
-                    raise Different(f"killed {moment.value} of write {write} of {story.name}: {error}") from error
+            for write in itertools.count(1, every):
+                if not _dies(bench, story, known, write, moment):
+                    break
                 told.runs += 1
     return told
+
+
+def _dies(bench: Bench, story: Story, known: Reference, write: int, moment: Moment) -> bool:
+    """Play a story once; whether there was a write at which the operator could die."""
+    orders: list[Execution] = []
+    try:
+        play(
+            bench,
+            story,
+            known,
+            f"{story.name}-kill",
+            lambda namespace: orders.append(bench.proxy.execute(write, moment, namespace)),
+        )
+    except Different as error:
+        raise Different(f"killed {moment.value} of write {write} of {story.name}: {error}") from error
+    return orders[0].kills > 0
 
 
 def _faulty(bench: Bench, story: Story, known: Reference, runs: int, word: str, arm: Callable[[str], None]) -> Outcome:
