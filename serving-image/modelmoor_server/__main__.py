@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--repository-api",
         action="store_true",
-        help="let HTTP requests load and unload these models (/v2/repository/models/NAME/load, /unload)",
+        help="let requests load and unload these models (/v2/repository/models/NAME/load, /unload, and by gRPC)",
     )
     command.set_defaults(run=_serve)
     command = commands.add_parser(

@@ -18,7 +18,6 @@ from modelmoor_server.admission import Admission, QueueLimit
 from modelmoor_server.batching import allows, most_rows
 from modelmoor_server.calling import Caller, Done, traced
 from modelmoor_server.cost import CHEAP, INLINE_BUDGET, Cost
-from modelmoor_server.errors import ModelNotReady
 from modelmoor_server.exchange import (
     Call,
     CallerLeft,
@@ -98,17 +97,14 @@ class Inference(Intake):
 
     def retire(self) -> None:
         """Out of service: what was submitted is still answered, and then the model's thread ends."""
-        self._loop.call_soon(self._close)  # behind what this turn of the loop still brings
-
-    def wait(self) -> None:
-        """Block until the last answer of a retired model has been made."""
-        self._worker.join()
-
-    def _close(self) -> None:
         self._retired = True
         self._worker.close()
         if self._counters.queued is self._queued:
             self._counters.queued = lambda: 0
+
+    def wait(self) -> None:
+        """Block until the last answer that a retired model had in its queue has been made."""
+        self._worker.join()
 
     def intake(self) -> Intake:
         """What a process without the model needs to decode a call."""
@@ -121,9 +117,6 @@ class Inference(Intake):
 
         timeout: seconds that the caller will wait, where that is less than the server's own timeout.
         """
-        if self._retired:  # while the request was read
-            call.done(ModelNotReady(f"Model {self.identity.name} has just been taken out of service: ask again."))
-            return None
         if not self._worker.idle and (refusal := self._admission.admit(self._worker.depth)) is not None:
             call.done(refusal)  # before a byte of it is parsed
             return None
@@ -220,7 +213,11 @@ class Inference(Intake):
     def _enqueue(self, job: Job) -> None:
         """Give a job that was admitted to the model's thread."""
         job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
+        if self._retired:  # of this very turn, or read apart meanwhile: a thread of its own answers what was accepted
+            self._worker = Worker(self.identity.name)
         self._worker.post(job)
+        if self._retired:
+            self._worker.close()
 
     def _finish(self, done: Done) -> None:
         self._worker.finished(len(done.jobs))

@@ -22,16 +22,15 @@ def json_member(output: OutputTensor) -> dict[str, Any]:
     """An output as JSON. BYTES that are no UTF-8 text go out as base64, and `content_type` says so."""
     flat = output.array.ravel()
     member = _described(output)
-    if flat.dtype != object:
-        return member | {"data": slices.values(flat)}
-    texts = flat.tolist()
-    if bytes in set(map(type, texts)):
+    if flat.dtype == object and _has_bytes(flat):
+        values = flat.tolist()
+        flat = np.empty(flat.size, dtype=object)
         try:
-            texts = [value.decode() if type(value) is bytes else value for value in texts]
+            flat[:] = [value.decode() if type(value) is bytes else value for value in values]
         except UnicodeDecodeError:
             member["parameters"] = {"content_type": "base64"}
-            texts = _encoded(texts)
-    return member | {"data": texts}
+            flat[:] = _encoded(values)
+    return member | {"data": slices.values(flat)}
 
 
 def encode(
@@ -64,6 +63,12 @@ def encode(
         members.append(member)
     header = orjson.dumps({**head, "outputs": members}, option=orjson.OPT_SERIALIZE_NUMPY)
     return (b"".join((header, *pieces)), len(header)) if pieces else (header, None)
+
+
+def _has_bytes(flat: np.ndarray) -> bool:
+    return any(
+        bytes in map(type, flat[start : start + slices.SLICE].tolist()) for start in range(0, flat.size, slices.SLICE)
+    )
 
 
 def _described(output: OutputTensor) -> dict[str, Any]:

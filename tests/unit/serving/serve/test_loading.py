@@ -72,6 +72,39 @@ def test_unload_and_load(folder: Path) -> None:
         assert server.stop() == 0
 
 
+def test_by_grpc(folder: Path) -> None:
+    """The same by gRPC: a model goes and comes, an unknown one is NOT_FOUND, a broken one is told with its reason."""
+    grpc = pytest.importorskip("grpc")
+    from modelmoor_server.grpc.messages import message_class
+
+    with started([*by_hand(folder, "iris"), "--grpc-port", "0", "--repository-api"]) as server:
+        server.event("Ready")
+        port = server.event("ListeningGrpc")["port"]
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+
+            def change(verb: str, name: str = "iris") -> Any:
+                request = message_class(f"inference.RepositoryModel{verb}Request")(model_name=name)
+                answer = message_class(f"inference.RepositoryModel{verb}Response")
+                path = f"/inference.GRPCInferenceService/RepositoryModel{verb}"
+                call = channel.unary_unary(path, type(request).SerializeToString, answer.FromString)
+                try:
+                    call(request, timeout=60)
+                except grpc.RpcError as error:
+                    return error.code(), error.details()
+                return None
+
+            assert change("Unload") is None
+            assert server.ask("POST", INFER, ROW)[0] == 404
+            assert change("Load") is None
+            assert server.ask("POST", INFER, ROW)[0] == 200
+            assert change("Load", "nope")[0] is grpc.StatusCode.NOT_FOUND
+            (folder / "iris.joblib").write_bytes(b"broken")
+            code, sentence = change("Load")
+            assert code is grpc.StatusCode.INVALID_ARGUMENT
+            assert sentence.startswith("Model iris was not loaded (")
+            assert server.ask("POST", INFER, ROW)[0] == 200
+
+
 def test_what_is_in_flight_is_answered(folder: Path) -> None:
     """A predict that runs when its model is unloaded, and one that waits behind it, are answered; none after them."""
     with serving(folder, "slow") as server:
