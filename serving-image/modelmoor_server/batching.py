@@ -16,6 +16,10 @@ from modelmoor_server.signature import OF_SIGNATURE
 CALL_SECONDS = 0.05  # a call of several rows is not made longer than this: neighbours wait for it
 
 
+SLICE_SECONDS = 0.02  # a slice of a large request may have more rows than `max_size` while it takes no longer
+_GROWTH = 4  # times the rows that were answered: a slice that is larger than all before it is a guess
+
+
 class RowsDiffer(Exception):
     """A model did not answer row by row: another number of rows came out than went in."""
 
@@ -32,6 +36,15 @@ def allows(settings: Batching, model: Model) -> bool:
 def most_rows(settings: Batching, cost: Cost) -> int:
     """Most rows of the next call: `max_size`, or fewer where those would take too long."""
     return min(settings.max_size, cost.rows_within(CALL_SECONDS))
+
+
+def slice_rows(settings: Batching, cost: Cost, answered: int) -> int:
+    """Rows of the next slice of a large request, of which `answered` rows are done.
+
+    Where a call has a high fixed cost, slices of `max_size` take many times as long as one call: 340,000 rows of a
+    table took 28 s instead of 0.8 s.
+    """
+    return max(most_rows(settings, cost), min(cost.rows_within(SLICE_SECONDS), _GROWTH * answered))
 
 
 def key_of(request: InferenceRequest) -> Hashable | None:

@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from modelmoor_server.admission import Admission, QueueLimit
-from modelmoor_server.batching import allows, most_rows
+from modelmoor_server.batching import allows, most_rows, slice_rows
 from modelmoor_server.calling import Caller, Done, traced
 from modelmoor_server.cost import CHEAP, INLINE_BUDGET, Cost
 from modelmoor_server.exchange import (
@@ -268,7 +268,7 @@ class Inference(Intake):
             self._caller.answer([job], done)
         elif job.at == 0 and job.rows <= most:
             self._caller.answer([job, *self._company(job, most)], done)
-        elif not self._caller.slice(job, most, done):
+        elif not self._caller.slice(job, slice_rows(self.batching, self._cost, job.at), done):
             if job.left:
                 job.outcome = CallerLeft("The connection was closed before the answer was complete.")
             if job.open:

@@ -5,6 +5,8 @@ import asyncio
 import numpy as np
 import pytest
 
+from modelmoor_server.batching import most_rows, slice_rows
+from modelmoor_server.cost import Cost
 from modelmoor_server.errors import InvalidRequest, RequestError
 from modelmoor_server.inference import CallerLeft, TimedOut
 from modelmoor_server.metrics import Abandoned
@@ -25,23 +27,35 @@ async def test_slices() -> None:
 
     assert await small.outcome == b"[1.0]"
     assert await large.outcome == b"[50.0]"
-    assert it.model.calls == [[5] * 4, [1], [5] * 4, [5] * 2]
+    assert it.model.calls == [[5] * 4, [1], [5] * 6]
     assert sum(inference._counters.queue.counts) == 2
     assert not inference.busy
+
+
+def test_slices_grow_while_they_stay_short() -> None:
+    """A model with a dear call and cheap rows is not asked a thousand times; one with dear rows never gets more."""
+    cheap, dear = Cost(), Cost()
+    cheap.measure(0.005, 0.005 + 15e-6, 16)
+    dear.measure(0.005, 0.080, 16)
+    settings = Batching(max_size=64)
+
+    assert [slice_rows(settings, cheap, answered) for answered in (0, 64, 320, 1600)] == [64, 256, 1280, 6400]
+    assert 14_000 < slice_rows(settings, cheap, 20_000) < 16_000
+    assert slice_rows(settings, dear, 20_000) == most_rows(settings, dear) < 12
 
 
 async def test_the_row_of_an_error_in_a_later_slice() -> None:
     """A refusal names the row of the request, not that of the slice."""
 
     def act(x: np.ndarray) -> np.ndarray:
-        raise InvalidRequest.of_row("input 'x'", 1, "no") if len(x) < 4 else Exception
+        raise InvalidRequest.of_row("input 'x'", 1, "no") if len(x) > 4 else Exception
 
-    model = close(lambda x: act(x) if len(x) < 4 else x)
+    model = close(lambda x: act(x) if len(x) > 4 else x)
     inference = served(model, row=SLOW, batching=Batching(max_size=4))
     asked = Asked(inference, rows=10)
     inference.submit(asked)
 
-    assert str(await asked.outcome) == "input 'x', row 9: no"
+    assert str(await asked.outcome) == "input 'x', row 5: no"
 
 
 @pytest.mark.parametrize("how", ["timeout", "left"])
