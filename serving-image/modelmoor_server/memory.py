@@ -5,6 +5,7 @@ stops every thread for tenths of a second. A model brings some thousands, which 
 libraries are frozen once they are imported, and models never.
 """
 
+import ctypes
 import gc
 
 _frozen: set[str] = set()
@@ -22,5 +23,12 @@ def freeze_library(name: str) -> None:
 
 
 def collect_model() -> None:
-    """Give back what a model that was loaded or has left holds in cycles; about a millisecond."""
+    """Give back what a model that was loaded or has left holds in cycles; about a millisecond.
+
+    And let the C library give free pages back to the machine: each load runs on a thread of its own, for which glibc
+    keeps a heap of its own. 60 loads of a forest of 28 MB grew a process from 255 to 416 MB without this.
+    """
     gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # other C libraries have no such call
+        trim(0)
