@@ -14,6 +14,7 @@ import uvloop
 
 from perf.figures import Figures, cpu_seconds, resident
 from soak import models
+from soak.binary import BinaryV2, Grpc
 from soak.doors import DOORS
 from soak.load import Load, watched
 from support.machine import end_cleanly_when_told
@@ -33,9 +34,12 @@ def main() -> int:
         figures.say("training the models, and asking each for every row in this process")
         served = models.made(folder)
         given = [word for model in served for word in ("--model", f"{model.name}={folder / model.file}")]
-        with started(["serve", *given, "--http-port", "0"], {"MODELMOOR_QUEUE_LIMIT": "1000"}) as server:
+        with started(
+            ["serve", *given, "--http-port", "0", "--grpc-port", "0"], {"MODELMOOR_QUEUE_LIMIT": "1000"}
+        ) as server:
             _wait_until_ready(server)
-            load = Load(served, DOORS, server.port, arguments.seed)
+            doors = (*DOORS, BinaryV2(), Grpc(server.grpc_port))
+            load = Load(served, doors, server.port, arguments.seed)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_measure(load, server, figures, arguments))
             alive = server.process.poll() is None
