@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from modelmoor_server.control import Control
 from modelmoor_server.cost import Cost
 from modelmoor_server.http.message import Head, Response, Route
 from modelmoor_server.inference import Identity, Inference, Job
@@ -31,6 +32,16 @@ class Free(Cost):
         """Learn nothing."""
 
 
+class _Nobody:
+    """Loads nothing: nobody may ask."""
+
+    async def load(self, name: str) -> None:
+        raise AssertionError(name)
+
+    async def unload(self, name: str) -> None:
+        raise AssertionError(name)
+
+
 class Core:
     """One model in service, inside of this process. `ask` sends requests in one turn of the loop.
 
@@ -53,7 +64,8 @@ class Core:
             batching=Batching(**batching),
         )
         repository.serve(self.inference)
-        self._routes = Routes(repository, self.counters, 1 << 26, lambda: 0)
+        control = Control(repository, _Nobody(), allowed=False)
+        self._routes = Routes(repository, self.counters, control, 1 << 26, 1 << 26, lambda: 0)
 
     async def ask(self, bodies: Sequence[Any], path: str = f"/v2/models/{NAME}/infer") -> list[tuple[int, Any]]:
         """Status and JSON of the answer to each body, all sent at once."""
