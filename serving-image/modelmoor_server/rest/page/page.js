@@ -50,6 +50,8 @@ async function start() {
 }
 
 async function choose(name, described) {
+  const button = by("form").querySelector("button");
+  button.disabled = true; // the form of the model before, or none yet: what it would ask is not what is seen
   model = await get(`v2/models/${encodeURIComponent(name)}`);
   const post = described.paths[`/v2/models/${name}/infer`];
   const example = post && post.post.requestBody.content["application/json"].example;
@@ -69,6 +71,7 @@ async function choose(name, described) {
   outputs.hidden = model.outputs.length < 2;
   show(null);
   compose();
+  button.disabled = false;
 }
 
 const endpoint = () => `v2/models/${encodeURIComponent(model.name)}/infer`;

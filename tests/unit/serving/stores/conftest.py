@@ -86,9 +86,10 @@ def _serve(certificate: Path | None = None, key: Path | None = None) -> Iterator
                 self.send_header(name, value)
             if "Transfer-Encoding" not in headers:
                 self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
             cuts = state.cut.get(path)
-            self.wfile.write(body[: cuts.pop(0)] if cuts else body)
+            length = cuts.pop(0) if cuts else None  # before the head is out: a client may go on with another request
+            self.end_headers()
+            self.wfile.write(body[:length])
             if cuts is not None and path in state.cut and len(body) > 0:
                 self.close_connection = True
 
