@@ -2,8 +2,7 @@
 
 from typing import Protocol
 
-from modelmoor_server.errors import RequestError
-from modelmoor_server.exchange import Overloaded
+from modelmoor_server.errors import Overloaded, RequestError
 
 
 class Admission(Protocol):

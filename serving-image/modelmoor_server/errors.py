@@ -9,6 +9,9 @@
         ├── UnknownModel      no model of that name in this process (404)
         ├── NotLoaded         a load that was asked for failed, and would fail again (400)
         ├── ModelNotReady     the model is loading or has failed; the caller may come back (503)
+        ├── Overloaded        too much waits already; the caller may come back in a moment (503)
+        ├── TimedOut          the answer was not there within the request timeout (504)
+        ├── CallerLeft        the caller hung up while the request was in work; nobody reads the answer
         └── PredictFailed     the model's own code raised on this input (500)
 
 No message holds the text of a library's exception: those quote payloads, paths with secrets and URIs with queries.
@@ -108,6 +111,18 @@ class UnknownModel(RequestError):
 
 class ModelNotReady(RequestError):
     """The model is known, but loading or failed."""
+
+
+class Overloaded(RequestError):
+    """Too much waits already, for the model or to be read."""
+
+
+class TimedOut(RequestError):
+    """The answer was not there within the request timeout."""
+
+
+class CallerLeft(RequestError):
+    """The caller hung up while a long request was in work, and the rest of it was dropped."""
 
 
 class PredictFailed(RequestError):

@@ -10,18 +10,6 @@ from modelmoor_server.errors import RequestError
 from modelmoor_server.signature import Datatype
 
 
-class Overloaded(RequestError):
-    """The model's queue is full; the caller may come back in a moment (503)."""
-
-
-class TimedOut(RequestError):
-    """The answer was not there within the request timeout (504)."""
-
-
-class CallerLeft(RequestError):
-    """The caller hung up while a long request was in work, and the rest of it was dropped; nobody reads this."""
-
-
 @dataclass(frozen=True, slots=True)
 class InferenceRequest:
     """A request that fits the signature. inputs: arrays by public name. outputs: public names, in the asked order."""

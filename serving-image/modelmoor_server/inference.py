@@ -18,14 +18,12 @@ from modelmoor_server.admission import Admission, QueueLimit
 from modelmoor_server.batching import allows, most_rows, slice_rows
 from modelmoor_server.calling import Caller, Done, traced
 from modelmoor_server.cost import CHEAP, INLINE_BUDGET, Cost
+from modelmoor_server.errors import CallerLeft, TimedOut
 from modelmoor_server.exchange import (
     Call,
-    CallerLeft,
     InferenceRequest,
     InferenceResponse,
     OutputTensor,
-    Overloaded,
-    TimedOut,
     output_tensor,
     rows_of,
 )
@@ -37,8 +35,8 @@ from modelmoor_server.settings import Batching
 from modelmoor_server.worker import Worker
 
 __all__ = [
-    "INLINE_BYTES", "Call", "CallerLeft", "Identity", "Inference", "InferenceRequest", "InferenceResponse", "Job",
-    "OutputTensor", "Overloaded", "TimedOut", "output_tensor", "rows_of", "traced",
+    "INLINE_BYTES", "Call", "Identity", "Inference", "InferenceRequest", "InferenceResponse", "Job", "OutputTensor",
+    "output_tensor", "rows_of", "traced",
 ]  # fmt: skip
 
 log = logging.getLogger("modelmoor_server.inference")

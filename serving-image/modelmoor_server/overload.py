@@ -10,8 +10,7 @@ comparison with other policies; RFC 8289 is CoDel).
 from collections.abc import Callable
 from time import perf_counter
 
-from modelmoor_server.errors import RequestError
-from modelmoor_server.exchange import Overloaded
+from modelmoor_server.errors import Overloaded, RequestError
 
 CALLS = 5  # calls of the model that a request may wait for, whatever they take
 INTERVAL = 4  # targets: for so long the queue must stand

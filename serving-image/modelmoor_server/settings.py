@@ -37,7 +37,11 @@ VARIABLES = (
     Variable("MODELMOOR_BINARY_LIMIT", "67108864", "Bytes of a request with binary tensors; larger ones get 413."),
     Variable("MODELMOOR_QUEUE_LIMIT", "128", "Requests that may wait for a model; more get 503."),
     Variable("MODELMOOR_QUEUE_WAIT", "5ms", "How long all may wait; five calls of the model, where those are longer."),
-    Variable("MODELMOOR_BATCH_MAX_SIZE", "64", "Most rows of one call of a model; 1 turns batching off."),
+    Variable(
+        "MODELMOOR_BATCH_MAX_SIZE",
+        "64",
+        "Rows that share a call; 1 turns batching off. A large request's slices start there.",
+    ),
     Variable("MODELMOOR_BATCH_MAX_DELAY", "0s", "How long a request may wait for others to share a call."),
     Variable("MODELMOOR_BATCH_EXACT", "false", "true: only models whose answers cannot change by a bit are batched."),
     Variable("MODELMOOR_BATCH_ROWS_INDEPENDENT", "false", "true: you say that rows do not touch each other."),

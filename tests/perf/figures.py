@@ -1,8 +1,9 @@
-"""What `make scale` promises, and what it measured: one table for people, one JSON file for scripts."""
+"""What a run promises, and what it measured: one table for people, one JSON file for scripts."""
 
 import json
 import os
 import platform
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,16 @@ class Figures:
         ]
         return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
 
-    def write(self, path: Path) -> None:
+    def conclude(self, path: Path) -> int:
+        """Write the file, print the table and what was missed; the exit code."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(path)
+        print(f"\n{self.table()}\n\n{path}")
+        for figure in self.missed:
+            print(f"missed by more than a fifth: {figure.name}", file=sys.stderr)
+        return 1 if self.missed else 0
+
+    def _write(self, path: Path) -> None:
         told = {
             "finishedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "setting": self.setting,

@@ -130,10 +130,7 @@ def main() -> int:
     figures.add("small model, 99th percentile", 1000 * high(neighbours), "ms")
     figures.add("small model, slowest", 1000 * max(neighbours), "ms", goal=1000 * NEIGHBOUR_GOAL)
     figures.add("resident memory of the process that decodes, after all", sum(readers), "MiB")
-    options.output.parent.mkdir(exist_ok=True)
-    figures.write(options.output)
-    print(f"\n{figures.table()}\n\n{options.output}")
-    return 1 if figures.missed else 0
+    return figures.conclude(options.output)
 
 
 if __name__ == "__main__":

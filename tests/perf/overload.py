@@ -139,10 +139,7 @@ def main() -> int:
     figures.add(f"latency at {CALM} of the capacity, before, 99th percentile", p99(before), "ms")
     figures.add("the same, from two seconds after it on", p99(later), "ms", goal=normal)
     figures.add("refused from two seconds after it on", sum(one.status != 200 for one in later), "", goal=0)
-    options.output.parent.mkdir(exist_ok=True)
-    figures.write(options.output)
-    print(f"\n{figures.table()}\n\n{options.output}")
-    return 1 if figures.missed else 0
+    return figures.conclude(options.output)
 
 
 if __name__ == "__main__":

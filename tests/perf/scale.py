@@ -52,11 +52,7 @@ def main() -> int:
         finally:
             if arguments.logs:
                 arguments.logs.write_text(replica.logs())
-            figures.write(arguments.output)
-    print(f"\n{figures.table()}\n\n{arguments.output}")
-    for figure in figures.missed:
-        print(f"missed by more than a fifth: {figure.name}", file=sys.stderr)
-    return 1 if figures.missed else 0
+    return figures.conclude(arguments.output)
 
 
 async def _measure(run: Run, arguments: argparse.Namespace) -> None:

@@ -47,12 +47,7 @@ def main() -> int:
             figures.add("exit code on SIGTERM", server.stop(), "", goal=0)
     for problem in [*load.wrong, *load.failed][:20]:
         print(problem, file=sys.stderr)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    figures.write(arguments.output)
-    print(f"\n{figures.table()}\n\n{arguments.output}")
-    for figure in figures.missed:
-        print(f"missed by more than a fifth: {figure.name}", file=sys.stderr)
-    return 1 if figures.missed else 0
+    return figures.conclude(arguments.output)
 
 
 def _wait_until_ready(server: Started) -> None:

@@ -129,8 +129,9 @@ class Batching(Wire):
         default=None,
         ge=1,
         le=65536,
-        description="Most rows of one call, 1 to 65536: of requests that came while the last call ran, or of a slice of"
-        " a larger request. 1 turns batching off. The server's default is 64.",
+        description="Most rows, 1 to 65536, of requests that came while the last call ran and share the next one."
+        " 1 turns batching off. The slices of a larger request start at this size and may grow to what takes"
+        " 20 ms. The server's default is 64.",
     )
     max_delay: Duration | None = Field(
         default=None,

@@ -26,9 +26,9 @@ def main(fd: int) -> None:
 
 def _decode(sock: socket.socket) -> None:
     from modelmoor_server.apart import frames
-    from modelmoor_server.apart.reader import BodyTooDear, Decoded
+    from modelmoor_server.apart.reader import Decoded
     from modelmoor_server.calling import traced
-    from modelmoor_server.errors import PredictFailed, RequestError
+    from modelmoor_server.errors import PredictFailed, RequestError, TooLarge
     from modelmoor_server.rest.calls import HttpCall
 
     while True:
@@ -45,7 +45,7 @@ def _decode(sock: socket.socket) -> None:
         except RequestError as error:
             outcome = error
         except MemoryError:
-            outcome = BodyTooDear("The request needs more memory than there is: send the rows in several requests.")
+            outcome = TooLarge("The request needs more memory than there is: send the rows in several requests.")
         except OSError:
             return
         except Exception as error:  # noqa: BLE001 - the edge; a text of it may quote the payload

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelmoor_server.errors import RequestError
+from modelmoor_server.errors import Overloaded, RequestError, TimedOut
 
 APART_BYTES = 256 * 1024  # smaller ones take less than about 10 ms: not worth the way
 WAITING = 16  # bodies that may wait for the child
@@ -35,18 +35,6 @@ class Decoded:
 
     request: Any
     state: dict[str, Any]
-
-
-class ReaderBusy(RequestError):
-    """Too many large bodies wait, or the child has ended (503)."""
-
-
-class ReadTooLong(RequestError):
-    """A large body was not decoded within the request timeout (504)."""
-
-
-class BodyTooDear(RequestError):
-    """There is not enough memory to decode the body (413)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -81,7 +69,7 @@ class Reader:
     def read(self, portable: Portable, body: bytes, done: Callable[[Decoded | RequestError], None]) -> Reading | None:
         """Decode a body; `done` gets the outcome. None where it has been called already."""
         if len(self._waiting) >= WAITING:
-            done(ReaderBusy(f"{WAITING} large requests wait to be read already: come back in a moment."))
+            done(Overloaded(f"{WAITING} large requests wait to be read already: come back in a moment."))
             return None
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
@@ -129,14 +117,14 @@ class Reader:
         except Exception:  # noqa: BLE001 - whatever happened to the child, the next body gets a new one
             self._child.close()
             self._child = None
-            return ReaderBusy("The process that reads large requests has ended: send fewer rows a request, or retry.")
+            return Overloaded("The process that reads large requests has ended: send fewer rows a request, or retry.")
 
     def _time_out(self, reading: Reading) -> None:
         done = reading.done
         if not self.withdraw(reading) and self._child is not None:
             self._child.kill()  # what it works on is of use to nobody, and others wait
             reading.done = _nobody
-        done(ReadTooLong(f"The request was not read within {self.timeout:g} s."))
+        done(TimedOut(f"The request was not read within {self.timeout:g} s."))
 
     def _finish(self, reading: Reading, outcome: Decoded | RequestError) -> None:
         done = reading.done

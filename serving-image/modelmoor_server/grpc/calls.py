@@ -6,8 +6,8 @@ from enum import IntEnum
 from time import perf_counter
 from typing import ClassVar
 
-from modelmoor_server.errors import RequestError, UnknownModel
-from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Overloaded, TimedOut
+from modelmoor_server.errors import Overloaded, RequestError, TimedOut, UnknownModel
+from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest.calls import CLIENT_LEFT, refusal

@@ -10,11 +10,10 @@ from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, delimited, fields, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.repository import State
-from modelmoor_server.rest.tfs import VERSION
+from modelmoor_server.rest.tfs import SERVING_DEFAULT, VERSION
 from modelmoor_server.signature import Field
 from modelmoor_server.signature.values import shown
 
-SIGNATURE = "serving_default"
 METADATA = "signature_def"
 _INPUTS, _OUTPUTS = 2, 1  # the maps of a request and of a response
 _KEY, _VALUE = 1, 2  # of an entry of a map
@@ -86,7 +85,7 @@ class TensorFlowServing:
             "method_name": "tensorflow/serving/predict",
         }
         answer = _class("GetModelMetadataResponse")(model_spec=_spec(inference.identity.name))
-        answer.metadata[METADATA].Pack(_class("SignatureDefMap")(signature_def={SIGNATURE: signature}))
+        answer.metadata[METADATA].Pack(_class("SignatureDefMap")(signature_def={SERVING_DEFAULT: signature}))
         data: bytes = answer.SerializeToString()
         return data
 
@@ -124,12 +123,12 @@ def _named(spec: Any) -> tuple[str, str]:
 
 
 def _check_signature(spec: Any) -> None:
-    if spec.signature_name not in ("", SIGNATURE):
-        raise InvalidRequest(f"The model has one signature: {SIGNATURE}.")
+    if spec.signature_name not in ("", SERVING_DEFAULT):
+        raise InvalidRequest(f"The model has one signature: {SERVING_DEFAULT}.")
 
 
 def _spec(name: str) -> Any:
-    return _class("ModelSpec")(name=name, version={"value": int(VERSION)}, signature_name=SIGNATURE)
+    return _class("ModelSpec")(name=name, version={"value": int(VERSION)}, signature_name=SERVING_DEFAULT)
 
 
 def _infos(tensors: tuple[Field, ...]) -> dict[str, Any]:

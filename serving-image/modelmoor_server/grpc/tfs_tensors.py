@@ -8,9 +8,10 @@ import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.grpc.messages import message_class, parsed
-from modelmoor_server.grpc.v2_tensors import bounded, elements, objects, octets, packed_elements
+from modelmoor_server.grpc.v2_tensors import bounded, elements, objects, packed_elements
 from modelmoor_server.grpc.wire import DECODED_BYTES, DELIMITED, VARINT, delimited, fields
 from modelmoor_server.signature import Datatype
+from modelmoor_server.signature.raw import octets, to_bytes
 from modelmoor_server.signature.values import check_shape
 
 _SHAPE_BYTES = 4096
@@ -87,7 +88,7 @@ def bytes_of(array: np.ndarray, datatype: str) -> bytes:
     if not array.size:
         return head
     if datatype in (Datatype.FP32, Datatype.FP64, Datatype.BOOL):
-        return head + delimited(number, array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        return head + delimited(number, to_bytes(array))
     values = (array.view(np.uint16) if datatype == Datatype.FP16 else array).ravel().tolist()
     tail: bytes = _Tensor(**{_NAMES[number]: values}).SerializeToString()
     return head + tail

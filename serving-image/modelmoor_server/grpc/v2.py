@@ -14,6 +14,7 @@ from modelmoor_server.grpc.wire import delimited, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.rest.v2 import metadata
 from modelmoor_server.signature import Datatype
+from modelmoor_server.signature.raw import to_bytes
 from modelmoor_server.signature.values import check_shape, shown
 
 WINDOW = 16  # requests of one stream in work; beyond, the next is not read, and flow control stops the client
@@ -76,20 +77,11 @@ class InferCall(PredictCall):
         shape = check_shape(tensor.shape, tensor.name)
         where = f"input {shown(tensor.name)}"
         if not self._raw:
-            return (
-                tensor.name,
-                tensor.datatype,
-                shape,
-                v2_tensors.from_typed(self._contents[position], tensor.datatype, where),
-            )
+            values = v2_tensors.from_typed(self._contents[position], tensor.datatype, where)
+            return tensor.name, tensor.datatype, shape, values
         if any(map(len, self._contents[position])):
             raise InvalidRequest(f"{where}: contents and raw_input_contents must not both be sent.")
-        return (
-            tensor.name,
-            tensor.datatype,
-            shape,
-            v2_tensors.from_raw(self._raw[position], tensor.datatype, shape, where),
-        )
+        return tensor.name, tensor.datatype, shape, self._raw[position]
 
     def encode(self, response: InferenceResponse) -> bytes:
         """Raw where the request was raw, and where an output has no typed form."""
@@ -103,7 +95,7 @@ class InferCall(PredictCall):
             tensor = _OutputTensor(name=output.name, datatype=output.datatype, shape=output.array.shape)
             data = tensor.SerializeToString()
             if raw:
-                contents.append(delimited(_RAW_OUTPUTS, v2_tensors.raw_of(output.array)))
+                contents.append(delimited(_RAW_OUTPUTS, to_bytes(output.array)))
             else:
                 data += delimited(_OUTPUT_CONTENTS, v2_tensors.typed_of(output.array, output.datatype))
             parts.append(delimited(_OUTPUTS, data))

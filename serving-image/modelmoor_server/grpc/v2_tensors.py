@@ -1,8 +1,6 @@
-"""Tensors of the Open Inference Protocol <-> arrays: raw (little-endian), or in the typed field of their datatype."""
+"""Tensors of the Open Inference Protocol in the typed field of their datatype <-> arrays; raw: signature/raw.py."""
 
-import math
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,8 @@ from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, FIXED32, FIXED64, VARINT, delimited, fields, varints
 from modelmoor_server.signature import Datatype
+from modelmoor_server.signature.raw import ELEMENTS, octets, to_bytes
 
-ELEMENTS = 1_000_000  # of text in one tensor: each becomes an object of some 60 bytes
 TEXT_BYTES = 8 << 20  # up to here the library reads them: 4 million at the most, before they are counted
 _CONTENTS = message_class("inference.InferTensorContents")
 _FIELDS = {field.number: field.name for field in _CONTENTS.DESCRIPTOR.fields}
@@ -22,19 +20,6 @@ _NUMBERS = {
     Datatype.FP32: 6, Datatype.FP64: 7, Datatype.BYTES: 8,
 }  # fmt: skip
 _FIXED = {4: FIXED32, 8: FIXED64}
-
-
-def from_raw(data: memoryview, datatype: str, shape: Sequence[int], where: str) -> np.ndarray:
-    """An element of `raw_input_contents` as a flat array. Raises InvalidRequest."""
-    wire = known(datatype, where)
-    if wire is Datatype.BYTES:
-        return objects(list(_prefixed(data, where)))
-    wanted = math.prod(shape) * wire.numpy.itemsize
-    if len(data) != wanted:
-        raise InvalidRequest(
-            f"{where}: shape {list(shape)} of {wire} is {wanted} bytes, the raw contents have {len(data)}."
-        )
-    return elements(data, wire.numpy, where)
 
 
 def from_typed(pieces: Sequence[memoryview], datatype: str, where: str) -> np.ndarray:
@@ -73,14 +58,6 @@ def _texts(data: memoryview, where: str) -> np.ndarray:
     return objects(list(contents.bytes_contents))
 
 
-def raw_of(array: np.ndarray) -> bytes:
-    """An output as an element of `raw_output_contents`."""
-    if array.dtype != object:
-        return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    texts = octets(array)
-    return b"".join(part for text in texts for part in (struct.pack("<I", len(text)), text))
-
-
 def typed_of(array: np.ndarray, datatype: str) -> bytes:
     """An output as the bytes of its `contents`."""
     number = _NUMBERS[Datatype(datatype)]
@@ -89,7 +66,7 @@ def typed_of(array: np.ndarray, datatype: str) -> bytes:
     if not array.size:
         return b""
     if array.dtype.kind in "fb":
-        return delimited(number, raw_of(array))
+        return delimited(number, to_bytes(array))
     contents: bytes = _CONTENTS(**{_FIELDS[number]: array.ravel().tolist()}).SerializeToString()
     return contents
 
@@ -130,25 +107,7 @@ def objects(values: list[bytes]) -> np.ndarray:
     return array
 
 
-def octets(array: np.ndarray) -> Iterator[bytes]:
-    """The elements of a text output as bytes."""
-    return (item if isinstance(item, bytes) else str(item).encode() for item in array.ravel().tolist())
-
-
 def bounded(count: int, where: str) -> None:
     """Refuse more elements than are worth their memory."""
     if count > ELEMENTS:
         raise InvalidRequest(f"{where}: more than {ELEMENTS} elements that are sent one by one.")
-
-
-def _prefixed(data: memoryview, where: str) -> Iterator[bytes]:
-    """Elements behind their lengths in four bytes."""
-    unpack: Callable[..., tuple[Any, ...]] = struct.Struct("<I").unpack_from
-    position, size, count = 0, len(data), 0
-    while position < size:
-        if size - position < 4 or (end := position + 4 + unpack(data, position)[0]) > size:
-            raise InvalidRequest(f"{where}: the raw contents end within an element.")
-        yield bytes(data[position + 4 : end])
-        position = end
-        count += 1
-        bounded(count, where)

@@ -3,23 +3,17 @@
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from modelmoor_server.apart.reader import (
-    APART_BYTES,
-    BodyTooDear,
-    Decoded,
-    Portable,
-    Reader,
-    ReaderBusy,
-    Reading,
-    ReadTooLong,
-)
+from modelmoor_server.apart.reader import APART_BYTES, Decoded, Portable, Reader, Reading
 from modelmoor_server.errors import (
+    CallerLeft,
     InvalidRequest,
     ModelNotReady,
     NotAllowed,
     NotLoaded,
+    Overloaded,
     PredictFailed,
     RequestError,
+    TimedOut,
     TooLarge,
     UnknownModel,
 )
@@ -127,7 +121,7 @@ class HttpCall:
         """Answer and count."""
         self._job = None  # the two would keep each other, and the body, alive until the next collection
         response = self.response(outcome) if isinstance(outcome, bytes) else refusal(outcome)
-        left = type(outcome).__name__ == "CallerLeft"
+        left = isinstance(outcome, CallerLeft)
         self._route.count(CLIENT_LEFT if left else response.status, perf_counter() - self._begun)
         self.answer(response)
 
@@ -224,7 +218,7 @@ class PredictRoute:
 
 def refusal(problem: RequestError) -> Response:
     """The answer for a request that could not be fulfilled."""
-    status = _STATUS.get(type(problem).__name__, 500)
+    status = _STATUS.get(type(problem), 500)
     return error(status, str(problem), retry_later() if status == 503 else ())
 
 
@@ -232,18 +226,15 @@ def _binary() -> Response:
     return error(415, "Binary tensors are of the v2 protocol: send the data as JSON, or to /v2/models.")
 
 
-_STATUS = {
-    InvalidRequest.__name__: 400,
-    NotLoaded.__name__: 400,
-    NotAllowed.__name__: 403,
-    UnknownModel.__name__: 404,
-    TooLarge.__name__: 413,
-    ModelNotReady.__name__: 503,
-    "CallerLeft": 503,
-    ReaderBusy.__name__: 503,
-    BodyTooDear.__name__: 413,
-    ReadTooLong.__name__: 504,
-    "Overloaded": 503,  # by name: inference.py brings numpy, and doors must open before that
-    "TimedOut": 504,
-    PredictFailed.__name__: 500,
+_STATUS: dict[type[RequestError], int] = {
+    InvalidRequest: 400,
+    NotLoaded: 400,
+    NotAllowed: 403,
+    UnknownModel: 404,
+    TooLarge: 413,
+    ModelNotReady: 503,
+    CallerLeft: 503,
+    Overloaded: 503,
+    TimedOut: 504,
+    PredictFailed: 500,
 }

@@ -7,7 +7,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,11 +71,12 @@ def to_bytes(array: np.ndarray) -> bytes:
     """An array's bytes; text as UTF-8. The inverse of `from_bytes`, for every dtype that the protocol has."""
     if array.dtype != object:
         return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-    pieces: list[bytes] = []
-    for value in array.ravel().tolist():
-        element = value if type(value) is bytes else str(value).encode()
-        pieces += (_LENGTH.pack(len(element)), element)
-    return b"".join(pieces)
+    return b"".join(part for element in octets(array) for part in (_LENGTH.pack(len(element)), element))
+
+
+def octets(array: np.ndarray) -> Iterator[bytes]:
+    """The elements of a text output as bytes."""
+    return (value if type(value) is bytes else str(value).encode() for value in array.ravel().tolist())
 
 
 def _numbers(

@@ -13,15 +13,12 @@ import pytest
 
 from modelmoor_server.apart.reader import (
     WAITING,
-    BodyTooDear,
     Decoded,
     Portable,
     Reader,
-    ReaderBusy,
     Reading,
-    ReadTooLong,
 )
-from modelmoor_server.errors import InvalidRequest, RequestError
+from modelmoor_server.errors import InvalidRequest, Overloaded, RequestError, TimedOut, TooLarge
 from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.rest.calls import HttpCall
 from modelmoor_server.rest.v1 import V1Call
@@ -131,9 +128,9 @@ async def test_a_child_that_is_harmed_is_replaced(reader: Reader, harm: Callable
     harm(pid)
     refused = await _read(reader, portable, body)
 
-    assert isinstance(refused, (BodyTooDear, ReaderBusy))
+    assert isinstance(refused, (TooLarge, Overloaded))
     assert "rows" in str(refused)
-    if harm is _shrunk and isinstance(refused, BodyTooDear):
+    if harm is _shrunk and isinstance(refused, TooLarge):
         return  # it is alive, and stays as small as it was made
     assert isinstance(await _read(reader, portable, body), Decoded)
     assert reader._child._process.pid != pid
@@ -150,7 +147,7 @@ async def test_the_queue_is_bounded_and_can_be_left(reader: Reader) -> None:
         await asyncio.sleep(0.001)
     waiting = [_ask(reader, portable, body) for _ in range(WAITING)]
     surplus, refused = _ask(reader, portable, body)
-    assert (surplus, type(refused.result())) == (None, ReaderBusy)
+    assert (surplus, type(refused.result())) == (None, Overloaded)
     left, never = waiting.pop()
     assert left is not None
     assert begun is not None
@@ -177,7 +174,7 @@ async def test_timeout() -> None:
     outcomes = [await outcome for _, outcome in asked]
     reader.timeout = 60
 
-    assert [type(outcome) for outcome in outcomes] == [ReadTooLong, ReadTooLong]
+    assert [type(outcome) for outcome in outcomes] == [TimedOut, TimedOut]
     assert isinstance(await _read(reader, portable, body), Decoded)
     assert stopped.poll() == -signal.SIGKILL
     reader.close()

@@ -16,6 +16,7 @@ from modelmoor_server.rest.routes import Routes
 from modelmoor_server.runtimes import Model
 from modelmoor_server.settings import Batching
 from modelmoor_server.worker import Worker
+from unit.serving.nobody import Nobody
 
 NAME = "m"
 WORKER: "Worker[Job]" = Worker("equality")  # one for all models, one after another
@@ -30,16 +31,6 @@ class Free(Cost):
 
     def observe(self, rows: int, seconds: float) -> None:
         """Learn nothing."""
-
-
-class _Nobody:
-    """Loads nothing: nobody may ask."""
-
-    async def load(self, name: str) -> None:
-        raise AssertionError(name)
-
-    async def unload(self, name: str) -> None:
-        raise AssertionError(name)
 
 
 class Core:
@@ -64,7 +55,7 @@ class Core:
             batching=Batching(**batching),
         )
         repository.serve(self.inference)
-        control = Control(repository, _Nobody(), allowed=False)
+        control = Control(repository, Nobody(), allowed=False)
         self._routes = Routes(repository, self.counters, control, 1 << 26, 1 << 26, lambda: 0)
 
     async def ask(self, bodies: Sequence[Any], path: str = f"/v2/models/{NAME}/infer") -> list[tuple[int, Any]]:

@@ -19,6 +19,7 @@ from modelmoor_server.repository import Repository
 from modelmoor_server.worker import Worker
 from unit.serving.grpc.client import Client
 from unit.serving.inference.models import Scripted
+from unit.serving.nobody import Nobody
 
 LIMITS = Limits(request_seconds=20.0)
 
@@ -80,7 +81,7 @@ async def serving(
     if loaded:
         repository.serve(inference)
     server = Server(
-        methods(repository, counters, Control(repository, _Nobody(), allowed=False)), replace(LIMITS, **limits)
+        methods(repository, counters, Control(repository, Nobody(), allowed=False)), replace(LIMITS, **limits)
     )  # type: ignore[arg-type]
     port = await server.start(0)
     try:
@@ -90,16 +91,6 @@ async def serving(
         if isinstance(act, Held):
             act.gate.set()
         await server.stop()
-
-
-class _Nobody:
-    """Loads nothing: nobody may ask."""
-
-    async def load(self, name: str) -> None:
-        raise AssertionError(name)
-
-    async def unload(self, name: str) -> None:
-        raise AssertionError(name)
 
 
 @dataclass

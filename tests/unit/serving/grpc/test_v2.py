@@ -152,7 +152,7 @@ REFUSALS = {
         {"inputs": [X | {"shape": [1 << 40, 4]}], "raw_input_contents": [b"12345678"]},
         "the shape has more than",
     ),
-    "raw of wrong size": ({"inputs": [X], "raw_input_contents": [b"123"]}, "is 32 bytes, the raw contents have 3."),
+    "raw of wrong size": ({"inputs": [X], "raw_input_contents": [b"123"]}, "is 32 bytes, the binary data has 3"),
     "raw of wrong count": ({"inputs": [X], "raw_input_contents": [b"", b""]}, "2 elements for 1 inputs"),
     "both": (
         {"inputs": [X | {"contents": {"fp64_contents": ROW}}], "raw_input_contents": [bytes(32)]},
@@ -160,11 +160,11 @@ REFUSALS = {
     ),
     "raw truth": (
         {"inputs": [X | {"datatype": "BOOL"}], "raw_input_contents": [b"\0\1\2\0"]},
-        "a raw BOOL is a byte of 0 or 1",
+        "a BOOL in binary form is a byte of 0 or 1",
     ),
     "broken text": (
         {"inputs": [X | {"datatype": "BYTES"}], "raw_input_contents": [b"\x09\0\0\0ab"]},
-        "end within an element",
+        "ends before element 1",
     ),
     "text for numbers": (
         {"inputs": [X | {"datatype": "BYTES", "contents": {"bytes_contents": [b"secret"] * 4}}]},

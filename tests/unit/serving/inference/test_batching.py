@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from modelmoor_server import batching
-from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError
-from modelmoor_server.inference import InferenceRequest, Overloaded
+from modelmoor_server.errors import InvalidRequest, Overloaded, PredictFailed, RequestError
+from modelmoor_server.inference import InferenceRequest
 from modelmoor_server.metrics import Abandoned
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.settings import Batching

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from modelmoor_server.errors import InvalidRequest, PredictFailed
-from modelmoor_server.inference import INLINE_BYTES, Inference, Overloaded, TimedOut, output_tensor, rows_of
+from modelmoor_server.errors import InvalidRequest, Overloaded, PredictFailed, TimedOut
+from modelmoor_server.inference import INLINE_BYTES, Inference, output_tensor, rows_of
 from modelmoor_server.metrics import Abandoned
 from unit.serving.inference.models import Asked, Scripted, held, served
 

@@ -7,8 +7,7 @@ import pytest
 
 from modelmoor_server.batching import most_rows, slice_rows
 from modelmoor_server.cost import Cost
-from modelmoor_server.errors import InvalidRequest, RequestError
-from modelmoor_server.inference import CallerLeft, TimedOut
+from modelmoor_server.errors import CallerLeft, InvalidRequest, RequestError, TimedOut
 from modelmoor_server.metrics import Abandoned
 from modelmoor_server.settings import Batching
 from unit.serving.inference.models import SLOW, Asked, Held, close, served
