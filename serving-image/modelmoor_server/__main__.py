@@ -10,7 +10,8 @@ from pathlib import Path
 
 from modelmoor_server import log, settings, threads
 from modelmoor_server.errors import ModelError
-from modelmoor_server.serve import serve, tell
+from modelmoor_server.facts import tell
+from modelmoor_server.serve import serve
 
 EXAMPLES = """\
 examples:
@@ -65,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         "--grpc-port", type=int, metavar="PORT", help="port for gRPC (default: none; 0 takes a free one)"
     )
     command.add_argument(
+        "--workers", type=int, metavar="N", help="processes that share the ports, each with the models (default 1)"
+    )
+    command.add_argument(
         "--repository-api",
         action="store_true",
         help="let requests load and unload these models (/v2/repository/models/NAME/load, /unload, and by gRPC)",
@@ -89,14 +93,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    threads.apply(os.environ, threads.budget())
     try:
         known = settings.from_environment(
-            os.environ, options.model, options.http_port, options.grpc_port, repository_api=options.repository_api
+            os.environ,
+            options.model,
+            options.http_port,
+            options.grpc_port,
+            workers=options.workers,
+            repository_api=options.repository_api,
         )
     except ModelError as error:
         tell(error, None if options.model else _termination_log(os.environ))
         return 1
+    threads.apply(os.environ, max(1, threads.budget() // known.workers))
     return serve(known)
 
 

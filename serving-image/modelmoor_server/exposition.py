@@ -8,8 +8,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from modelmoor_server.metrics import Counters, Histogram
 from modelmoor_server.repository import Repository
 
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-
 
 class ServerCollector:
     """Turns `Counters` into metric families, at scrape time."""
@@ -106,14 +104,30 @@ class ServerCollector:
         return ready, info
 
 
-def render(counters: Counters, repository: Repository, connections: int) -> bytes:
-    """The text of `/metrics`: the server's own families, then those of the process and of Python."""
+def collect(counters: Counters, repository: Repository, connections: int) -> list[Metric]:
+    """The server's own families, then those of the process and of Python."""
     registry = CollectorRegistry()
     registry.register(ServerCollector(counters, repository, connections))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    return generate_latest(registry)
+    return list(registry.collect())
+
+
+def text(metrics: Iterable[Metric]) -> bytes:
+    """Families as Prometheus reads them."""
+    return generate_latest(_Given(metrics))
+
+
+class _Given:
+    """What `generate_latest` asks a registry for."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._metrics
 
 
 def _gauge(name: str, help: str, value: float) -> Metric:

@@ -1,12 +1,14 @@
 """What the init container learned about an artifact, and how it and every failure are told to the operator."""
 
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from modelmoor_server.errors import ModelError
 
+log = logging.getLogger("modelmoor_server.serve")
 LIMIT = 4096  # bytes of a termination message that kubelet keeps
 FACTS_FILE = "facts.json"
 
@@ -49,6 +51,14 @@ def write(path: Path, body: bytes) -> bool:
     except OSError:
         return False
     return True
+
+
+def tell(error: ModelError, termination_log: Path | None) -> None:
+    """Say why the process ends: in the termination log of a pod, and in one log line."""
+    if termination_log is not None:
+        write(termination_log, failure(error))
+    fields = {"phase": error.phase, "reason": error.reason, "message": error.message, "hint": error.hint}
+    log.error("StartFailed", extra={"fields": fields})
 
 
 def read(path: Path) -> Facts | None:

@@ -38,6 +38,7 @@ class Loader:
         self._counters = counters
         self._scratch = scratch
         self._folders: dict[str, Path] = {}  # where the model in service was fetched to
+        self._prepared: dict[str, Inference] = {}
         self._loads = 0
         self._one_load = asyncio.Lock()  # a load may need as much memory as its model again
         self._turns = {name: asyncio.Lock() for name in self._sources}
@@ -51,21 +52,43 @@ class Loader:
     async def load(self, name: str) -> None:
         """Load a model, or load it anew. Raises ModelError, and KeyError for a name that was not given at start."""
         async with self._turns[name], self._one_load:
-            self._repository.load(name)
             self._loads += 1
             folder = self._scratch / f"{name}-{self._loads}"
             try:
-                inference = await self._loaded(self._sources[name], folder)
-            except ModelError as failure:
-                self._repository.fail(name, failure)
+                await self.prepare(name, folder)
+            except ModelError:
+                _remove(folder)
                 raise
-            self._retire(self._repository.serve(inference), self._folders.pop(name, None))
-            self._folders[name] = folder
+            self.commit(name, folder)
 
     async def unload(self, name: str) -> None:
         """Take a model out of service; nothing happens where it is not there. Raises KeyError as `load` does."""
         async with self._turns[name]:
             self._retire(self._repository.unload(name), self._folders.pop(name, None))
+
+    async def prepare(self, name: str, folder: Path) -> str:
+        """The first half of a load: the model is in memory and has made its first predict, and waits. Its digest.
+
+        folder: for what must be fetched first; it stays whatever happens. Raises as `load` does.
+        """
+        self._repository.load(name)
+        try:
+            inference = self._prepared[name] = await self._loaded(self._sources[name], folder)
+        except ModelError as failure:
+            self._repository.fail(name, failure)
+            raise
+        return inference.identity.digest
+
+    def commit(self, name: str, folder: Path | None = None) -> None:
+        """The second half: the model takes its place. folder: removed with it."""
+        self._retire(self._repository.serve(self._prepared.pop(name)), self._folders.pop(name, None))
+        if folder is not None:
+            self._folders[name] = folder
+
+    def discard(self, name: str, failure: ModelError) -> None:
+        """Instead of the second half, or of both: the model stays as it is. failure: why, for whoever asks."""
+        self._retire(self._prepared.pop(name, None), None)
+        self._repository.fail(name, failure)
 
     async def _loaded(self, source: ModelSource, folder: Path) -> "Inference":
         """Load one model on a daemon thread: a loader that hangs must not keep the process from ending."""
@@ -98,9 +121,8 @@ class Loader:
                     f"Loading the model raised {cause_name(error)}.",
                     "Load the same file in a Python shell with the versions of this image to see the whole error.",
                 )
-            if failure is not None:
-                _remove(folder)
-            loop.call_soon_threadsafe(settle, result, failure)
+            with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
+                loop.call_soon_threadsafe(settle, result, failure)
 
         self._start(work, f"load-{source.name}")
         return await future

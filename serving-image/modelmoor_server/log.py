@@ -7,20 +7,31 @@ import json
 import logging
 import sys
 import time
+from functools import partial
 
 ROOT = "modelmoor_server"
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Give the server's loggers their one handler, on standard error. Calling it again changes nothing."""
+def configure(level: int = logging.INFO, worker: int | None = None) -> None:
+    """Give the server's loggers their one handler, on standard error. Calling it again changes nothing.
+
+    worker: the number of a worker process, told in each of its lines.
+    """
     logger = logging.getLogger(ROOT)
     if logger.handlers:
         return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Plain() if sys.stderr.isatty() else Json())
+    if worker is not None:
+        handler.addFilter(partial(_number, worker))
     logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
+
+
+def _number(worker: int, record: logging.LogRecord) -> bool:
+    record.fields = {"worker": worker, **getattr(record, "fields", {})}
+    return True
 
 
 class Json(logging.Formatter):

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from modelmoor_server.inference import Inference
 
 
+OTHERS = "the other workers"
+
+
 class State(StrEnum):
     """Where a model is."""
 
@@ -50,7 +53,7 @@ class Repository:
 
     def __init__(self, names: Iterable[str]) -> None:
         self.entries = {name: Entry(name) for name in names}
-        self._awaited = set(self.entries)
+        self._awaited = set(self.entries)  # and whatever else `awaits` adds
         self._draining = False
 
     @property
@@ -68,7 +71,15 @@ class Repository:
         """One sentence for whoever asks why it is not ready."""
         if self._draining:
             return "The server is shutting down."
-        return f"Still loading: {', '.join(name for name in self.entries if name in self._awaited)}."
+        return f"Still loading: {', '.join(name for name in (*self.entries, OTHERS) if name in self._awaited)}."
+
+    def awaits(self, what: str) -> None:
+        """The process is not ready before `what` has arrived, either."""
+        self._awaited.add(what)
+
+    def arrived(self, what: str) -> None:
+        """What was awaited is there."""
+        self._awaited.discard(what)
 
     def load(self, name: str) -> None:
         """A model is being loaded. One that is in service stays there meanwhile."""
@@ -97,6 +108,7 @@ class Repository:
         entry = self.entries[name]
         inference, entry.inference = entry.inference, None
         entry.state, entry.failure = State.UNLOADED, None
+        self._awaited.discard(name)
         return inference
 
     def drain(self) -> None:

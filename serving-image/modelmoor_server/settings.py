@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modelmoor_server.errors import ModelError, Phase, Reason
 
+WORKERS_LIMIT = 64
 DURATION = re.compile(r"(?:[0-9]{1,5}(?:h|m|s|ms)){1,4}")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
@@ -30,6 +31,7 @@ VARIABLES = (
     Variable("MODELMOOR_MODEL_FORMAT", "", "sklearn, keras or tensorflow; recognised from the files where empty."),
     Variable("MODELMOOR_HTTP_PORT", "8080", "Port for HTTP; --http-port goes first."),
     Variable("MODELMOOR_GRPC_PORT", "", "Port for gRPC, no gRPC where empty; --grpc-port goes first."),
+    Variable("MODELMOOR_WORKERS", "1", "Processes that share the ports, each with the models; --workers goes first."),
     Variable("MODELMOOR_TIMEOUT", "30s", "How long a request may take; also the bound on the shutdown."),
     Variable("MODELMOOR_CONNECTION_AGE", "60s", "Connections are closed at about this age, between two requests."),
     Variable("MODELMOOR_JSON_LIMIT", "8388608", "Bytes of a JSON request; larger ones get 413."),
@@ -100,6 +102,7 @@ class Settings:
     models: tuple[ModelSource, ...]
     http_port: int
     grpc_port: int | None
+    workers: int
     timeout: float
     connection_age: float
     json_limit: int
@@ -122,6 +125,7 @@ def from_environment(
     http_port: int | None = None,
     grpc_port: int | None = None,
     *,
+    workers: int | None = None,
     repository_api: bool = False,
 ) -> Settings:
     """Settings of `serve`. models: NAME=PATH_OR_URI, as on the command line; without them, the pod's one model.
@@ -136,6 +140,9 @@ def from_environment(
         grpc_port=_port(values["MODELMOOR_GRPC_PORT"], "MODELMOOR_GRPC_PORT", grpc_port, "--grpc-port")
         if values["MODELMOOR_GRPC_PORT"] or grpc_port is not None
         else None,
+        workers=whole_number(values["MODELMOOR_WORKERS"], "MODELMOOR_WORKERS", 1, WORKERS_LIMIT)
+        if workers is None
+        else whole_number(str(workers), "--workers", 1, WORKERS_LIMIT),
         timeout=_duration(values, "MODELMOOR_TIMEOUT"),
         connection_age=_duration(values, "MODELMOOR_CONNECTION_AGE"),
         json_limit=whole_number(values["MODELMOOR_JSON_LIMIT"], "MODELMOOR_JSON_LIMIT", 1024, 1 << 30),

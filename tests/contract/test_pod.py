@@ -62,6 +62,7 @@ EVERYTHING: Body = {
     },
     "storage": {"sizeLimit": "2Gi"},
     "runtime": {
+        "workers": 2,
         "timeout": "1m30s",
         "batching": {"maxSize": 32, "maxDelay": "5ms", "exact": True, "rowsIndependent": True},
     },
@@ -85,6 +86,7 @@ def test_the_server_takes_the_values_as_they_are_written() -> None:
         {variable.name: variable.default for variable in settings.FETCH_VARIABLES} | environment(found["fetch"])
     )
 
+    assert told.workers == 2
     assert told.timeout == 90.0
     assert told.batching == settings.Batching(max_size=32, max_delay=0.005, exact=True, rows_independent=True)
     assert (told.pickle, told.legacy_keras, told.version_mismatch) == ("AllowListed", "Deny", "Warn")

@@ -161,6 +161,13 @@ class Runtime(Wire):
         pattern=r"^\S+$",
         description="Serving image, only to override the platform's own, such as registry.example/serving:1.2.",
     )
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Processes of a pod that share its ports, 1 to 64; each holds the model in memory. For pods with"
+        " several CPUs; a pod of one CPU wants one, which is the default.",
+    )
     timeout: Duration = Field(
         default=timedelta(seconds=30),
         json_schema_extra=at_least("1ms"),

@@ -44,6 +44,7 @@ def serve_environment(md: ModelDeployment, settings: Settings) -> dict[str, str]
         "MODELMOOR_MODEL_DIR": MODEL_DIR,
         "MODELMOOR_HTTP_PORT": str(HTTP_PORT),
         "MODELMOOR_GRPC_PORT": str(GRPC_PORT),
+        "MODELMOOR_WORKERS": None if md.spec.runtime.workers is None else str(md.spec.runtime.workers),
         "MODELMOOR_TIMEOUT": canonical(md.spec.runtime.timeout),
         **batching_environment(md.spec.runtime.batching),
         "MODELMOOR_PICKLE": settings.pickle,

@@ -11,10 +11,16 @@ from modelmoor_server.settings import Settings
 
 
 async def open_door(
-    port: int, settings: Settings, repository: Repository, counters: Counters, control: Control
+    port: int,
+    settings: Settings,
+    repository: Repository,
+    counters: Counters,
+    control: Control,
+    *,
+    reuse_port: bool,
 ) -> tuple[Server, int]:
-    """Listen; the server and its port. Raises ModelError where the port cannot be had."""
-    limits = Limits(settings.timeout, settings.connection_age, settings.grpc_limit)
+    """Listen; the server and its port. reuse_port: with other processes. Raises ModelError where it cannot be had."""
+    limits = Limits(settings.timeout, settings.connection_age, settings.grpc_limit, reuse_port=reuse_port)
     server = Server(methods(repository, counters, control), limits)
     try:
         return server, await server.start(port)

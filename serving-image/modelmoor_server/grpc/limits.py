@@ -20,6 +20,7 @@ class Limits:
     keepalive_seconds: float = 60.0  # a connection that is silent for so long is asked whether it is still there
     keepalive_grace: float = 20.0
     drain_quiet_seconds: float = 1.0  # no new call for so long, before the port closes
+    reuse_port: bool = False  # a port that is taken must be told, not shared, but among the workers of one server
 
     @property
     def drain_seconds(self) -> float:

@@ -154,7 +154,7 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
         "grpc.http2.min_ping_interval_without_data_ms": limits.ping_seconds,
     }
     return [
-        ("grpc.so_reuseport", 0),  # a port that is taken must be told, not shared
+        ("grpc.so_reuseport", int(limits.reuse_port)),
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", limits.metadata_bytes),

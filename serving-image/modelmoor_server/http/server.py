@@ -99,27 +99,37 @@ class Server:
         self._sweeper = self.loop.call_later(self.limits.sweep_seconds, self._sweep)
 
 
-def listen(port: int) -> list[socket.socket]:
+def listen(port: int, *, shared: bool = False) -> list[socket.socket]:
     """Bind the port on every address of the machine: IPv6 and IPv4 by one socket, or IPv4 where there is no IPv6.
 
-    port 0 takes a free one. Raises OSError where the port cannot be had.
+    port 0 takes a free one. shared: with other processes of this user that share it, too. Raises OSError where the
+    port cannot be had.
     """
     with contextlib.suppress(_NoIPv6):
-        return [_bound(socket.AF_INET6, "::", port)]
-    return [_bound(socket.AF_INET, "0.0.0.0", port)]
+        return [_bound(socket.AF_INET6, "::", port, shared)]
+    return [_bound(socket.AF_INET, "0.0.0.0", port, shared)]
+
+
+def reserve(port: int) -> socket.socket:
+    """Hold a port that nobody has for processes that will share it; nothing is accepted here. Raises OSError."""
+    with listen(port)[0] as free:  # alone: what is shared already would be shared with us
+        port = free.getsockname()[1]
+    return listen(port, shared=True)[0]
 
 
 class _NoIPv6(Exception):
     """This machine speaks IPv4 alone."""
 
 
-def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _bound(family: socket.AddressFamily, host: str, port: int, shared: bool) -> socket.socket:
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise _NoIPv6 from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind((host, port))

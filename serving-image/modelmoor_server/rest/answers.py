@@ -1,18 +1,20 @@
 """Everything that is answered at once: health, metadata, lists, errors, metrics."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
 
 import orjson
 
+from modelmoor_server.errors import ModelError
 from modelmoor_server.http.message import Head, Respond, Response, error
-from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import coding, tfs, v2
 from modelmoor_server.rest.calls import refusal
 
 TEXT = b"text/plain; charset=utf-8"
+METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 BODY_LIMIT = 64 * 1024  # of bodies that nobody reads
 
 
@@ -29,6 +31,41 @@ class Answer:
     def start(self, head: Head, body: bytes, respond: Respond) -> None:
         """Answer."""
         respond(coding.packed_answer(self._make(), head))
+
+
+class Metrics:
+    """`GET /metrics`, once every process has told its own. gather: the text; raises ModelError."""
+
+    body_limit = BODY_LIMIT
+    vital = True
+    refusal: Response | None = None
+
+    def __init__(self, gather: Callable[[], Awaitable[bytes]]) -> None:
+        self._gather = gather
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, head: Head, body: bytes, respond: Respond) -> "Gathering":
+        """Begin to gather."""
+
+        async def answer() -> None:
+            try:
+                answered = Response(200, await self._gather(), METRICS)
+            except ModelError as failure:
+                answered = error(503, f"{failure.message} {failure.hint}")
+            respond(coding.packed_answer(answered, head))
+
+        task = asyncio.ensure_future(answer())
+        self._tasks.add(task)  # the loop keeps no reference of its own
+        task.add_done_callback(self._tasks.discard)
+        return Gathering()
+
+
+class Gathering:
+    """A scrape goes on when its caller has left."""
+
+    def cancel(self) -> bool:
+        """It has begun."""
+        return False
 
 
 class Refused:
@@ -121,11 +158,3 @@ def openapi(repository: Repository) -> Response:
     from modelmoor_server.rest import openapi  # the signatures bring numpy, which has come with the first model
 
     return document(openapi.document(repository))
-
-
-def metrics(counters: Counters, repository: Repository, connections: Callable[[], int]) -> Response:
-    """`GET /metrics`."""
-    # Imported with the first scrape: prometheus_client must not stand before the first liveness probe.
-    from modelmoor_server import exposition
-
-    return Response(200, exposition.render(counters, repository, connections()), exposition.CONTENT_TYPE)

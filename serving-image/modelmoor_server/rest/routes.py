@@ -1,7 +1,7 @@
 """Where a path leads. The paths of health and of each model's two doors are found by one look into a dict."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from urllib.parse import unquote_to_bytes
 
@@ -26,25 +26,26 @@ _MODEL = re.compile(rb"/v[12]/(?:repository/)?models/([^/:]+)(?:/load|/unload|" 
 class Routes:
     """The application of the HTTP server: a request's head in, its route out.
 
-    connections: how many there are, for the metrics. reader: decodes large bodies in a process of its own.
+    metrics: their text, of every process that serves here. reader: decodes large bodies in a process of its own.
     """
 
     def __init__(
         self,
         repository: Repository,
-        counters: Counters,
         control: Control,
+        counters: Counters,
+        metrics: Callable[[], Awaitable[bytes]],
         json_limit: int,
         binary_limit: int,
-        connections: Callable[[], int],
         reader: Reader | None = None,
     ) -> None:
         self._repository = repository
         self._counters = counters
         self._reader = reader
+        scrape = answers.Metrics(metrics)
         self._paths: dict[bytes, Methods] = {
             b"/": _get(answers.alive),
-            b"/metrics": _get(partial(answers.metrics, counters, repository, connections), vital=True),
+            b"/metrics": {b"GET": scrape, b"HEAD": scrape},
             b"/v1/models": _get(partial(answers.model_list, repository)),
             b"/docs": _get(partial(page.answer, "page.html")),
             b"/docs/page.css": _get(partial(page.answer, "page.css")),
