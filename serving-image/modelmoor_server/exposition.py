@@ -94,13 +94,15 @@ class ServerCollector:
     def _states(self) -> Iterable[Metric]:
         ready = GaugeMetricFamily("modelmoor_model_ready", "1 where the model answers.", labels=("model",))
         info = GaugeMetricFamily(
-            "modelmoor_model_info", "What is served; always 1.", labels=("model", "digest", "format", "framework")
+            "modelmoor_model_info",
+            "What is served; always 1.",
+            labels=("model", "digest", "format", "framework", "engine"),
         )
         for entry in self._repository.entries.values():
             ready.add_metric((entry.name,), int(entry.inference is not None))
             if entry.inference is not None:
-                identity = entry.inference.identity
-                info.add_metric((identity.name, identity.digest, identity.format, identity.framework), 1)
+                told = entry.inference.identity
+                info.add_metric((told.name, told.digest, told.format, told.framework, told.engine), 1)
         return ready, info
 
 

@@ -23,6 +23,7 @@ class Identity:
     format: str
     framework: str
     warm_up: str | None  # why there was no warm-up predict; None where there was one
+    engine: str = "Library"  # by what code it is answered
 
     @property
     def version(self) -> str:

@@ -21,7 +21,7 @@ from modelmoor_server.inference import Identity, Inference, output_tensor, trace
 from modelmoor_server.memory import freeze_library
 from modelmoor_server.metrics import ModelCounters
 from modelmoor_server.overload import CoDel
-from modelmoor_server.runtimes import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy, load
+from modelmoor_server.runtimes import EnginePolicy, LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy, load
 from modelmoor_server.settings import ModelSource, Settings
 from modelmoor_server.worker import Worker
 
@@ -52,7 +52,7 @@ def into_service(
         log.error("LoadFailed", extra={"fields": {"model": source.name, **traced(error)}})
         raise
     counters.load_seconds = perf_counter() - begun
-    identity = Identity(source.name, digest, model.format, model.framework, warm_up)
+    identity = Identity(source.name, digest, model.format, model.framework, warm_up, model.engine)
     _log_ready(identity, model, counters.load_seconds, cost)
     return Inference(
         identity,
@@ -142,6 +142,7 @@ def _policy(settings: Settings) -> Policy:
         PicklePolicy(settings.pickle),
         LegacyKerasPolicy(settings.legacy_keras),
         VersionPolicy(settings.version_mismatch),
+        EnginePolicy(settings.engine),
     )
 
 
@@ -155,6 +156,7 @@ def _log_ready(identity: Identity, model: Model, seconds: float, cost: Cost) -> 
         "digest": identity.digest,
         "format": identity.format,
         "framework": identity.framework,
+        "engine": identity.engine,
         "load_seconds": round(seconds, 3),
         "rows": model.independence,
         "row_microseconds": round(cost.expected(1) * 1e6) if cost.measured else None,

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from modelmoor_server.errors import cause_name
 from modelmoor_server.inspection import inspect
-from modelmoor_server.runtimes.base import LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy
+from modelmoor_server.runtimes.base import EnginePolicy, LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy
 from modelmoor_server.runtimes.versions import load_failed
 
-__all__ = ["LegacyKerasPolicy", "Model", "PicklePolicy", "Policy", "VersionPolicy", "load"]
+__all__ = ["EnginePolicy", "LegacyKerasPolicy", "Model", "PicklePolicy", "Policy", "VersionPolicy", "load"]
 
 _FRAMEWORKS = {"sklearn", "joblib", "tensorflow", "keras", "tf_keras", "h5py", "pandas"}
 

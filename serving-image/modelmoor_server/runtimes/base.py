@@ -32,6 +32,21 @@ class VersionPolicy(StrEnum):
     WARN = "Warn"
 
 
+class EnginePolicy(StrEnum):
+    """By what code a model may be answered."""
+
+    AUTO = "Auto"  # the fastest that was proven equal
+    LIBRARY = "Library"  # the framework's own
+    NATIVE = "Native"  # no other than the server's own; a model that has none is refused
+
+
+class Engine(StrEnum):
+    """By what code a model is answered."""
+
+    LIBRARY = "Library"  # its framework's
+    NATIVE = "Native"  # the server's own, proven to give the framework's bits; the framework answers the rest
+
+
 class Independence(StrEnum):
     """What is known of how the rows of one call touch each other's answers; see docs/decisions/0015-batching.md."""
 
@@ -47,6 +62,7 @@ class Policy:
     pickle: PicklePolicy = PicklePolicy.ALLOW
     legacy_keras: LegacyKerasPolicy = LegacyKerasPolicy.ALLOW
     version_mismatch: VersionPolicy = VersionPolicy.REFUSE
+    engine: EnginePolicy = EnginePolicy.AUTO
 
 
 class Model(Protocol):
@@ -70,6 +86,8 @@ class Model(Protocol):
     def default_outputs(self) -> tuple[str, ...]: ...
     @property
     def independence(self) -> Independence: ...
+    @property
+    def engine(self) -> Engine: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
 

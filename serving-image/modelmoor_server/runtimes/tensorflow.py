@@ -13,7 +13,7 @@ from modelmoor_server.errors import InvalidRequest, ModelError, cause_name
 from modelmoor_server.inspection import Inspection
 from modelmoor_server.inspection.saved_model import FILE
 from modelmoor_server.runtimes import tensors, versions  # tensors first: it sets TensorFlow's environment
-from modelmoor_server.runtimes.base import Independence, Policy
+from modelmoor_server.runtimes.base import Engine, Independence, Policy
 from modelmoor_server.signature import OF_SIGNATURE, Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip
@@ -86,6 +86,7 @@ class SavedModel:
     made: Mapping[str, str]
     row: Mapping[str, np.ndarray] | None = None
     independence: Independence = Independence.UNKNOWN  # a SavedModel is a program of any operations
+    engine: Engine = Engine.LIBRARY
     others: Mapping[str, "SavedModel"] = field(default_factory=dict)
     format: str = "tensorflow"
 

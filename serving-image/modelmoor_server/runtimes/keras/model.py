@@ -8,7 +8,7 @@ import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.runtimes import tensors, versions
-from modelmoor_server.runtimes.base import Independence
+from modelmoor_server.runtimes.base import Engine, Independence
 from modelmoor_server.runtimes.keras import scan
 from modelmoor_server.runtimes.keras.independence import independence_of
 from modelmoor_server.signature import Datatype, Field, Signature
@@ -68,6 +68,7 @@ class KerasModel:
     keep: Any  # its variables live as long as it does
     row: Mapping[str, np.ndarray] | None = None
     independence: Independence = Independence.UNKNOWN
+    engine: Engine = Engine.LIBRARY
     format: str = "keras"
 
     @property

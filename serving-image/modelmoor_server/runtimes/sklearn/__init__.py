@@ -4,6 +4,7 @@ unpickle.py  bytes -> object, as the pickle policy allows, with every failure to
 inputs.py    which fields an estimator takes: matrix, named columns, text, records
 outputs.py   which methods answer, and their results as arrays that the protocol knows
 independence.py  the estimators whose rows may share a call
+shortcuts/   the same answers without what scikit-learn does around them
 model.py     the loaded model
 """
 
@@ -18,4 +19,4 @@ __all__ = ["load"]
 def load(found: Inspection, policy: Policy) -> SklearnModel:
     """Load a joblib or pickle file. Raises ModelError."""
     estimator, warnings = unpickle(found, policy)
-    return model_of(estimator, found.framework, warnings)
+    return model_of(estimator, found.framework, warnings, policy.engine)

@@ -116,7 +116,7 @@ def _verdict(estimator: Any) -> Verdict | None:
     """None where the estimator is not on the list with these parameters."""
     kind = type(estimator)
     place = (kind.__module__, kind.__qualname__)
-    if getattr(sys.modules.get(place[0]), place[1], None) is not kind or not _plain(estimator):
+    if getattr(sys.modules.get(place[0]), place[1], None) is not kind or not plain(estimator):
         return None
     if (combine := _COMBINE.get(place[1])) is not None and place in _KNOWN_COMPOSITES:
         return combine(estimator)
@@ -125,7 +125,7 @@ def _verdict(estimator: Any) -> Verdict | None:
     return verdict if verdict is None or check is None or check(estimator) else None
 
 
-def _plain(estimator: Any) -> bool:
+def plain(estimator: Any) -> bool:
     """Nothing of the object stands before a method of its class, and it answers with arrays."""
     state, kind = vars(estimator), type(estimator)
     output = state.get("_sklearn_output_config", {}).get("transform")

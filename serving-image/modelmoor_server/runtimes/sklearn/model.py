@@ -9,15 +9,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, cause_name
-from modelmoor_server.runtimes.base import Independence
+from modelmoor_server.runtimes.base import Engine, EnginePolicy, Independence
 from modelmoor_server.runtimes.sklearn.independence import independence_of
 from modelmoor_server.runtimes.sklearn.inputs import inputs_of
 from modelmoor_server.runtimes.sklearn.outputs import PROBABILITIES, dense, field_of, methods_of, parts_of
+from modelmoor_server.runtimes.sklearn.shortcuts.proof import Shortcuts, shortcuts_of
 from modelmoor_server.runtimes.versions import load_failed
 from modelmoor_server.signature import Datatype, Field, Signature, Source
 
 
-def model_of(estimator: Any, framework: str, warnings: tuple[str, ...]) -> "SklearnModel":
+def model_of(
+    estimator: Any, framework: str, warnings: tuple[str, ...], engine: EnginePolicy = EnginePolicy.AUTO
+) -> "SklearnModel":
     """The model around an unpickled object. Raises ModelError (LoadFailed, UnsafeArtifact)."""
     kind = type(estimator).__name__
     methods = methods_of(estimator)
@@ -46,7 +49,7 @@ def model_of(estimator: Any, framework: str, warnings: tuple[str, ...]) -> "Skle
         {},
         independence_of(estimator),
     )
-    return _probed(model)
+    return _shortened(_probed(model), engine)
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,19 @@ class SklearnModel:
     methods: Mapping[str, tuple[str, int | None]]
     row: Mapping[str, np.ndarray]
     independence: Independence
+    shortcuts: Shortcuts | None = None
     format: str = "sklearn"
+
+    @property
+    def engine(self) -> Engine:
+        return Engine.LIBRARY if self.shortcuts is None else Engine.NATIVE
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """Call the estimator's own methods on what it would get in process: a frame, an array, texts or dicts."""
+        if self.shortcuts is not None:
+            found = self.shortcuts.answers(inputs[self.signature.inputs[0].name], outputs)
+            if found is not None:
+                return found
         x = self.table(inputs)
         raw: dict[str, Any] = {}
         answers: dict[str, np.ndarray] = {}
@@ -113,6 +125,20 @@ def _probed(model: SklearnModel) -> SklearnModel:
     known = all(field.source is not Source.UNKNOWN for field in model.signature.inputs)
     row = chosen if chosen is not None else (rows[0] if known else {})
     return replace(model, signature=replace(model.signature, outputs=fields), row=row)
+
+
+def _shortened(model: SklearnModel, engine: EnginePolicy) -> SklearnModel:
+    """The model with its shortcuts, where it has some and may have them. Raises ModelError (LoadFailed)."""
+    fields, found = model.signature.inputs, None
+    matrix = len(fields) == 1 and fields[0].datatype is Datatype.FP64 and len(fields[0].shape or ()) == 2
+    if engine is not EnginePolicy.LIBRARY and matrix and model.signature.columns is None:
+        found = shortcuts_of(model.estimator, (fields[0].shape or (0,))[-1])
+    if engine is EnginePolicy.NATIVE and (found is None or not set(model.default_outputs) <= found.methods.keys()):
+        raise load_failed(
+            f"There is no native engine for this {type(model.estimator).__name__}, and no other one is allowed.",
+            "Choose engine Auto: whatever is not answered natively is then answered by scikit-learn.",
+        )
+    return replace(model, shortcuts=found)
 
 
 def _answers(model: SklearnModel, row: Mapping[str, np.ndarray], names: Sequence[str]) -> bool:

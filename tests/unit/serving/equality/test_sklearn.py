@@ -5,7 +5,7 @@ are called request by request and held to every bit.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from modelmoor_server.runtimes import Policy, load
-from modelmoor_server.runtimes.base import Independence
+from modelmoor_server.runtimes.base import Engine, EnginePolicy, Independence
 from modelmoor_server.runtimes.sklearn.model import SklearnModel
 from unit.serving.equality import zoo
 from unit.serving.equality.compare import differs, plain, received
@@ -36,9 +36,9 @@ EmpiricalCovariance GraphicalLasso GraphicalLassoCV LedoitWolf MinCovDet Nearest
 class Asked:
     """One estimator behind the server, compared request by request."""
 
-    def __init__(self, case: zoo.Case, folder: Path) -> None:
+    def __init__(self, case: zoo.Case, folder: Path, engine: EnginePolicy = EnginePolicy.AUTO) -> None:
         joblib.dump(case.estimator, folder / "model.joblib")
-        model = load(folder / "model.joblib", None, Policy())
+        model = load(folder / "model.joblib", None, Policy(engine=engine))
         assert isinstance(model, SklearnModel)
         self.case, self.model = case, model
         self.estimator = joblib.load(folder / "model.joblib")  # a file keeps numbers, not the layout of memory
@@ -74,6 +74,14 @@ class Asked:
                 self.wrong.append(f"{what}, {name}: {difference}")
 
 
+def ways(case: zoo.Case, folder: Path) -> Iterator[Asked]:
+    """The case behind each engine that it has: with the server's own code, where there is some, and without."""
+    asked = Asked(case, folder)
+    yield asked
+    if asked.model.engine is Engine.NATIVE:
+        yield Asked(case, folder, EnginePolicy.LIBRARY)
+
+
 def spans(sizes: Sequence[int], begin: int = 0) -> list[tuple[int, int]]:
     """Row ranges of consecutive requests."""
     ends = np.cumsum(sizes) + begin
@@ -86,25 +94,29 @@ async def test_equal(name: str, tmp_path: Path) -> None:
     count = 0
     for case in zoo.cases(name):
         count += 1
-        asked = Asked(case, tmp_path)
-        close = asked.model.independence is Independence.CLOSE
-        core = Core(asked.model)
-        batches = core.inference.batches
-        (answer,) = await core.ask([case.body(0, 20, asked.names)])
-        asked.judge("20 rows alone", (0, 20), asked.names, answer, close=False)
-        for names in (asked.names, list(asked.model.default_outputs)):
-            before, ranges = core.calls, spans(SIZES)
-            answers = await core.ask([case.body(*span, names) for span in ranges])
-            if batches and all(status == 200 for status, _ in answers):
-                assert core.calls == before + 1, f"{case.name} was not batched"
-            for span, answer in zip(ranges, answers, strict=True):
-                asked.judge(f"rows {span} in company", span, names, answer, close=close)
-        if batches:
-            sliced = Core(asked.model, cheap=False, max_size=7)
-            (answer,) = await sliced.ask([case.body(0, 20, asked.names)])
-            asked.judge("20 rows in slices", (0, 20), asked.names, answer, close=close)
-        assert not asked.wrong, f"{case.name} ({asked.model.independence}): {asked.wrong}"
+        for asked in ways(case, tmp_path):
+            await _compare(case, asked)
     assert (count == 0) == (name in UNSERVED.split())
+
+
+async def _compare(case: zoo.Case, asked: Asked) -> None:
+    close = asked.model.independence is Independence.CLOSE
+    core = Core(asked.model)
+    batches = core.inference.batches
+    (answer,) = await core.ask([case.body(0, 20, asked.names)])
+    asked.judge("20 rows alone", (0, 20), asked.names, answer, close=False)
+    for names in (asked.names, list(asked.model.default_outputs)):
+        before, ranges = core.calls, spans(SIZES)
+        answers = await core.ask([case.body(*span, names) for span in ranges])
+        if batches and all(status == 200 for status, _ in answers):
+            assert core.calls == before + 1, f"{case.name} was not batched"
+        for span, answer in zip(ranges, answers, strict=True):
+            asked.judge(f"rows {span} in company", span, names, answer, close=close)
+    if batches:
+        sliced = Core(asked.model, cheap=False, max_size=7)
+        (answer,) = await sliced.ask([case.body(0, 20, asked.names)])
+        asked.judge("20 rows in slices", (0, 20), asked.names, answer, close=close)
+    assert not asked.wrong, f"{case.name} ({asked.model.independence}): {asked.wrong}"
 
 
 ODD = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf, "huge": 1e300}
@@ -122,21 +134,26 @@ async def test_odd_values(name: str, tmp_path: Path) -> None:
         for place, value in enumerate(ODD.values()):
             odd[2 * place, place % odd.shape[1]] = value
         changed = zoo.Case(case.name, case.estimator, odd)
-        asked = Asked(changed, tmp_path)
-        close = asked.model.independence is Independence.CLOSE
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            core = Core(asked.model)
-            names, ranges = list(asked.model.default_outputs), spans((1,) * len(odd))
-            answers = await core.ask([changed.body(*span, names) for span in ranges])
-            for span, (status, document) in zip(ranges, answers, strict=True):
-                asked.judge(f"row {span[0]}", span, names, (status, document), close=close)
-                finite = np.isfinite(odd[span[0] : span[1]]).all()
-                if status not in (200, 400) and not finite:
-                    asked.wrong.append(f"row {span[0]}: {status} for a value that is not finite")
-        assert not asked.wrong, f"{case.name} ({asked.model.independence}): {asked.wrong}"
+        for asked in ways(changed, tmp_path):
+            await _compare_odd(changed, asked)
         if "dense" in case.name:
             break  # once an estimator; holes and sparse fits were compared above
+
+
+async def _compare_odd(changed: zoo.Case, asked: Asked) -> None:
+    odd = changed.rows
+    close = asked.model.independence is Independence.CLOSE
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        core = Core(asked.model)
+        names, ranges = list(asked.model.default_outputs), spans((1,) * len(odd))
+        answers = await core.ask([changed.body(*span, names) for span in ranges])
+        for span, (status, document) in zip(ranges, answers, strict=True):
+            asked.judge(f"row {span[0]}", span, names, (status, document), close=close)
+            finite = np.isfinite(odd[span[0] : span[1]]).all()
+            if status not in (200, 400) and not finite:
+                asked.wrong.append(f"row {span[0]}: {status} for a value that is not finite")
+    assert not asked.wrong, f"{changed.name} ({asked.model.independence}): {asked.wrong}"
 
 
 def centred(x: Any) -> Any:

@@ -92,7 +92,7 @@ def test_metrics(doors: Started) -> None:
     assert _metric(after, "modelmoor_requests_in_flight") == 0
     assert _metric(after, 'modelmoor_model_ready{model="sum"}') == 1
     assert _metric(after, "process_resident_memory_bytes") > 1e6
-    assert re.search(rb'modelmoor_model_info\{digest="sha256:[0-9a-f]{64}",format="sklearn",', after)
+    assert re.search(rb'modelmoor_model_info\{digest="sha256:[0-9a-f]{64}",engine="Native",format="sklearn",', after)
     assert _metric(after, 'modelmoor_request_duration_seconds_bucket{door="v1",le="+Inf",model="sum"}') == _metric(
         after, 'modelmoor_request_duration_seconds_count{door="v1",model="sum"}'
     )

@@ -99,6 +99,7 @@ def test_metadata(doors: Started) -> None:
     assert (predict["name"], predict["datatype"]) == ("predict", "BYTES")
     assert predict["parameters"]["labels"] == ["setosa", "versicolor", "virginica"]
     assert metadata["parameters"]["warm_up"] == "Done"
+    assert metadata["parameters"]["engine"] == "Native"
 
 
 @pytest.mark.parametrize(
