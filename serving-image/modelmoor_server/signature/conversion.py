@@ -16,7 +16,17 @@ import numpy as np
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.signature.raw import BF16, from_bytes
 from modelmoor_server.signature.types import Datatype, Field, Signature
-from modelmoor_server.signature.values import check_shape, column_of, fit, flat_data, from_json, from_tensor, shown
+from modelmoor_server.signature.values import (
+    check_shape,
+    column_of,
+    fit,
+    flat_data,
+    flat_matrix_of,
+    from_json,
+    from_tensor,
+    matrix_of,
+    shown,
+)
 
 _BINARY_ALONE = (Datatype.FP16, BF16)
 
@@ -46,6 +56,8 @@ def from_tensors(
     if len(given) == 1:
         ((name, (datatype, shape, data)),) = given.items()
         if len(signature.inputs) == 1:
+            if (matrix := flat_matrix_of(datatype, shape, data, signature)) is not None:
+                return {signature.inputs[0].name: matrix}
             array = from_tensor(datatype, shape, data, signature.inputs[0], name)
             return {signature.inputs[0].name: _records_from_text(array, name) if signature.records else array}
         if signature.columns is not None and name not in signature.columns and len(shape) == 2:
@@ -68,6 +80,8 @@ def from_instances(signature: Signature, instances: Any) -> dict[str, np.ndarray
         odd = next(i for i, row in enumerate(instances) if (type(row) is dict) != (type(instances[0]) is dict))
         raise InvalidRequest(f"row {odd}: objects and other rows do not mix")
     fields = signature.inputs
+    if kinds == {list} and (matrix := matrix_of(instances, signature)) is not None:
+        return {fields[0].name: matrix}
     if signature.records:
         return {fields[0].name: _records(instances, fields[0].name)}
     if kinds == {dict}:

@@ -13,10 +13,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.signature.types import Datatype, Field
+from modelmoor_server.signature.types import Datatype, Field, Signature
 
 MAX_RANK = 32
 MAX_SIZE = 2**31 - 1  # of a tensor: more elements fit no body, and numpy refuses to count many more, even beside a 0
+_FEW = 64  # rows: beyond, one look at all elements together is faster
+_JSON_FLOATS = ("FP64", "FP32")
+_NUMBERS = frozenset({int, float})
 _WORDS = {
     bool: "a boolean",
     int: "a number",
@@ -45,6 +48,47 @@ def from_json(values: Any, field: Field, name: str) -> np.ndarray:
     flat, shape = _flatten(values, name)
     rows = shape[0] if shape else 1
     return fit(_reshape(_convert(flat, field, field.datatype, rows, name), shape), field, name)
+
+
+def matrix_of(rows: list[list[Any]], signature: Signature) -> np.ndarray | None:
+    """The rows of a model of one FP64 matrix where there is nothing to say of them; None: ask `from_json`.
+
+    A shorter way to the same array for the most frequent request: measured 1.3 instead of 3.7 microseconds for a row.
+    """
+    width = _matrix_width(signature)
+    if width is None or len(rows) > _FEW:
+        return None
+    for row in rows:
+        if len(row) != width or not _NUMBERS.issuperset(map(type, row)):
+            return None
+    try:
+        return np.array(rows, dtype=np.float64)
+    except OverflowError:
+        return None
+
+
+def flat_matrix_of(datatype: str, shape: Sequence[int], data: Any, signature: Signature) -> np.ndarray | None:
+    """The same for the flat data of one v2 tensor; None: ask `from_tensor`."""
+    width = _matrix_width(signature)
+    if width is None or type(data) is not list or datatype not in _JSON_FLOATS:
+        return None
+    if len(shape) != 2 or shape[1] != width or not data or shape[0] * width != len(data) or len(data) > _FEW * width:
+        return None
+    if type(shape[0]) is not int or type(shape[1]) is not int or not _NUMBERS.issuperset(map(type, data)):
+        return None
+    try:
+        return np.array(data, dtype=np.float64).reshape(shape)
+    except OverflowError:
+        return None
+
+
+def _matrix_width(signature: Signature) -> int | None:
+    """Columns of the one matrix of FP64 that a model takes; None for another model."""
+    field = signature.inputs[0]
+    shape = field.shape
+    if len(signature.inputs) > 1 or field.datatype is not Datatype.FP64 or shape is None or len(shape) != 2:
+        return None
+    return shape[1] if shape[0] == -1 and shape[1] > 0 else None
 
 
 def from_tensor(datatype: str, shape: Sequence[int], data: Any, field: Field, name: str) -> np.ndarray:
