@@ -1,7 +1,7 @@
 """A Keras model of either generation behind the server's interface, called as one traced function."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,7 @@ class KerasModel:
     keep: Any  # its variables live as long as it does
     row: Mapping[str, np.ndarray] | None = None
     independence: Independence = Independence.UNKNOWN
+    alternatives: Mapping[str, Signature] = field(default_factory=dict)
     format: str = "keras"
 
     @property

@@ -180,8 +180,11 @@ REFUSALS = {
         "shared memory is not supported",
     ),
     "classification": (
-        {"inputs": [X], "outputs": [{"name": "predict", "parameters": {"classification": {"int64_param": 3}}}]},
-        "classification is not supported",
+        {
+            "inputs": [X | {"contents": {"fp64_contents": ROW}}],
+            "outputs": [{"name": "predict", "parameters": {"classification": {"int64_param": 3}}}],
+        },
+        "classification needs a score for each class",
     ),
     "content type": ({"inputs": [X], "parameters": {"content_type": {"string_param": "pickle"}}}, "content_type"),
 }
