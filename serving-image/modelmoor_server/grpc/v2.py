@@ -1,7 +1,7 @@
 """Open Inference Protocol v2: its messages in, its messages out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, NamedTuple
 
@@ -122,8 +122,9 @@ class InferCall(PredictCall):
 class V2:
     """The methods of `inference.GRPCInferenceService`. extensions: what the server says it has."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, extensions: Sequence[str]) -> None:
         self._models = models
+        self._extensions = extensions
         self._repository = models.repository
 
     async def server_live(self, request: bytes, caller: Caller) -> bytes:
@@ -143,9 +144,10 @@ class V2:
         return _bytes("ModelReadyResponse", ready=entry.inference is not None)
 
     async def server_metadata(self, request: bytes, caller: Caller) -> bytes:
-        """Name and version of the server."""
+        """Name, version and extensions of the server."""
         parsed(_class("ServerMetadataRequest"), request)
-        return _bytes("ServerMetadataResponse", name="modelmoor", version=version("modelmoor-server"))
+        known = version("modelmoor-server")
+        return _bytes("ServerMetadataResponse", name="modelmoor", version=known, extensions=self._extensions)
 
     async def model_metadata(self, request: bytes, caller: Caller) -> bytes:
         """Inputs and outputs, as over REST. Raises UnknownModel, ModelNotReady."""

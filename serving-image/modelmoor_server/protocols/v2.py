@@ -1,4 +1,4 @@
-"""What the parameters of a v2 request say: content types of its tensors, and forms of its outputs.
+"""What the parameters of a v2 request say: content types of its tensors, and forms of its outputs. The extensions.
 
 Content types are those of MLServer (mlserver/codecs), as docs/server.md tells them. `parameters` are plain mappings.
 """
@@ -25,6 +25,11 @@ class Form(NamedTuple):
     binary: bool = False
     base64: bool = False
     classes: int = 0
+
+
+def extensions(repository_api: bool) -> list[str]:
+    """What the server has beyond the protocol, by Triton's names."""
+    return ["binary_tensor_data", "classification", *(["model_repository"] if repository_api else [])]
 
 
 def content_type(parameters: Mapping[str, Any], where: str) -> str | None:
