@@ -64,7 +64,7 @@ class Inference(Intake):
         batching: Batching = Batching(),
         admission: Admission | None = None,
     ) -> None:
-        super().__init__(identity, model.signature, model.default_outputs, getattr(model, "alternatives", {}))
+        super().__init__(identity, model.signature, model.default_outputs, model.alternatives)
         self.batching = batching
         self._example = model.example
         self._caller = Caller(identity.name, model, batches=allows(batching, model))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one program of examples/clients against a server, and installs or builds first what it needs.
-# usage: example.sh javascript|go|java URL        over HTTP
-#        example.sh javascript|go HOST:PORT       over gRPC
+# usage: example.sh javascript|go|java URL           over HTTP
+#        example.sh javascript|go|java HOST:PORT     over gRPC
 # shellcheck source=tests/cluster/infra/lib.sh
 source "$(dirname "$0")/../cluster/infra/lib.sh"
 # shellcheck source=tests/cluster/infra/go.sh
@@ -59,6 +59,19 @@ case "$1 $2" in
     [ -e /usr/share/java/jackson-databind.jar ] || need_packages jackson-databind.jar:libjackson2-databind-java
     jackson=$(printf ':/usr/share/java/jackson-%s.jar' core annotations databind)
     exec java -cp "${jackson#:}" "$clients/java/Predict.java" "$2"
+    ;;
+  "java "*)
+    need_packages javac:default-jdk-headless
+    jars=(grpc-{api,core,context,netty,protobuf,protobuf-lite,stub} opencensus-api protobuf guava perfmark-api)
+    jars+=(netty-{buffer,codec,codec-http,codec-http2,common,handler,resolver,transport,transport-native-unix-common})
+    for pair in grpc-netty:libgrpc-java netty-codec-http2:libnetty-java protobuf:libprotobuf-java \
+      guava:libguava-java perfmark-api:libperfmark-java; do
+      [ -e "/usr/share/java/${pair%%:*}.jar" ] || missing+=("${pair%%:*}.jar:${pair#*:}")
+    done
+    [ -z "${missing[*]-}" ] || need_packages "${missing[@]}"
+    classes=$(printf ':/usr/share/java/%s.jar' "${jars[@]}")
+    exec java -cp "${classes#:}" "$clients/java/PredictGrpc.java" "$2" \
+      "$repository/serving-image/modelmoor_server/grpc/descriptors.binpb"
     ;;
   *) usage 2 ;;
 esac

@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 DOOR = "v2 gRPC"
 
 
-@pytest.fixture(scope="module", params=["javascript", "go"])
+@pytest.fixture(scope="module", params=["javascript", "go", "java"])
 def printed(request: pytest.FixtureRequest, server: Started) -> dict[str, Any]:
     """One run of a program: its lines by label."""
     out = run([str(HERE / "example.sh"), request.param, f"127.0.0.1:{server.event('ListeningGrpc')['port']}"])

@@ -12,6 +12,7 @@ from demo.console import Console
 from demo.models import Trained
 
 from modelmoor_operator.cli import request
+from modelmoor_operator.desired.names import GRPC_PORT
 from support.cluster import OPEN, Cluster
 from support.load import Caller
 from support.namespace import Namespace
@@ -56,6 +57,20 @@ def test_an_example_answers_as_in_process(story: Story, outsider: Caller, name: 
 
     assert status["model"]["digest"] == digest(model.artifact.read_bytes())
     _assert_same(answer, model)
+
+
+def test_an_example_answers_over_grpc(story: Story, outsider: Caller) -> None:
+    """The Service of a model has the gRPC port as well; typed contents, answered as over HTTP."""
+    model = story.models["diabetes"]
+    host = story.namespace.ready("diabetes")["status"]["url"].removeprefix("http://")
+    inputs = [
+        {key: value for key, value in tensor.items() if key != "data"} | {"contents": {"fp64_contents": tensor["data"]}}
+        for tensor in model.request["inputs"]
+    ]
+    (output,) = outsider.infer(f"{host}:{GRPC_PORT}", {"model_name": "diabetes", "inputs": inputs})["outputs"]
+
+    assert (output["name"], output["datatype"]) == ("predict", "FP64")
+    np.testing.assert_array_equal(output["contents"]["fp64_contents"], np.ravel(model.predictions))
 
 
 def test_a_person_sees_every_model_at_a_glance(story: Story) -> None:

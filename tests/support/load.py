@@ -1,7 +1,7 @@
 """Clients inside the cluster: a pod that asks without end and reports, and one that asks when it is told to."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +133,19 @@ while True:
         time.sleep(0.1)
 """
 
+INFER = """
+import json, sys, grpc
+from google.protobuf.json_format import MessageToDict
+from modelmoor_server.grpc.messages import message_class
+asked, answer = (message_class("inference.ModelInfer" + side) for side in ("Request", "Response"))
+with grpc.insecure_channel(sys.argv[1]) as channel:
+    infer = channel.unary_unary(
+        "/inference.GRPCInferenceService/ModelInfer", asked.SerializeToString, answer.FromString
+    )
+    told = infer(asked(**json.load(sys.stdin)), timeout=60, wait_for_ready=True)
+print(json.dumps(MessageToDict(told, preserving_proto_field_name=True)))
+"""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -145,6 +158,11 @@ class Caller:
         """The JSON that a URL answers; a POST where there is a body."""
         text = json.dumps(body) if body is not None else ""
         return json.loads(self.namespace.kubectl("exec", "-i", self.pod, "--", "python3", "-c", CALL, url, input=text))
+
+    def infer(self, address: str, request: Mapping[str, Any]) -> Any:
+        """The JSON of what ModelInfer answers over gRPC at `host:port`; `request` is that of its message."""
+        words = ("exec", "-i", self.pod, "--", "python3", "-c", INFER, address)
+        return json.loads(self.namespace.kubectl(*words, input=json.dumps(request)))
 
 
 @contextmanager

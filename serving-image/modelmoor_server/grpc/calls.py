@@ -9,9 +9,9 @@ from typing import ClassVar
 from modelmoor_server.errors import Overloaded, RequestError, TimedOut, UnknownModel
 from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.metrics import Counters
+from modelmoor_server.protocols.tfs import LABEL, VERSION, unknown_label
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest.calls import CLIENT_LEFT, refusal
-from modelmoor_server.rest.tfs import VERSION
 
 CLOCKS_DIFFER = 0.01  # seconds
 HELD_BYTES = 256 * 1024 * 1024  # all requests of the port that are waiting for a model, as at the HTTP port
@@ -123,6 +123,14 @@ class Models:
             self._counters.refuse(404)
             raise UnknownModel(f"Model {entry.name} has version {known} here, and no other.")
         return entry
+
+    def check_label(self, name: str, label: str) -> None:
+        """Raises UnknownModel where a model has no version of that label; an empty one is whatever is served."""
+        if label in ("", LABEL):
+            return
+        entry = self.entry(name, "")
+        self._counters.refuse(404)
+        raise UnknownModel(unknown_label(entry.name))
 
     def inference(self, name: str, version: str, door: str | None = None) -> Inference:
         """A model that answers. door: of a prediction, which is counted. Raises UnknownModel, ModelNotReady."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Limits:
     """Sizes in bytes, times in seconds. request_seconds: how long a request may take.
 
-    age_seconds: connections and streams are asked to come anew at this age at the latest.
+    age_seconds: streams are asked to come anew at this age, and connections at this age at the latest.
     """
 
     request_seconds: float
@@ -19,6 +19,7 @@ class Limits:
     ping_seconds: float = 10.0  # a client that pings more often is told to calm down
     keepalive_seconds: float = 60.0  # a connection that is silent for so long is asked whether it is still there
     keepalive_grace: float = 20.0
+    turn_seconds: float = 3.0  # of a connection: a drain lasts as long; a new one costs half a millisecond of a core
     drain_quiet_seconds: float = 1.0  # no new call for so long, before the port closes
     reuse_port: bool = False  # a port that is taken must be told, not shared, but among the workers of one server
 
@@ -34,7 +35,7 @@ class Limits:
         grpcio cannot be told to ask for another connection at a moment of our choice, and its stop cuts off what
         arrives before the client has heard of it: measured, nearly every client that was busy lost a call.
         """
-        return min(self.age_seconds, 0.8 * self.drain_seconds)  # grpc adds up to 10 %
+        return min(self.age_seconds, self.turn_seconds)  # grpc adds up to 10 %
 
     @property
     def age_grace_seconds(self) -> float:

@@ -11,6 +11,7 @@ from modelmoor_server.grpc.repository import RepositoryCalls
 from modelmoor_server.grpc.tfs import TensorFlowServing
 from modelmoor_server.grpc.v2 import V2
 from modelmoor_server.metrics import Counters
+from modelmoor_server.protocols.v2 import extensions
 from modelmoor_server.repository import Repository
 
 INFERENCE = "inference.GRPCInferenceService"
@@ -37,7 +38,7 @@ class Stream:
 def methods(repository: Repository, counters: Counters, control: Control) -> Mapping[str, Unary | Stream]:
     """Every method by its path."""
     models = Models(repository, counters)
-    v2, tfs, changes = V2(models), TensorFlowServing(models), RepositoryCalls(control)
+    v2, tfs, changes = V2(models, extensions(control.allowed)), TensorFlowServing(models), RepositoryCalls(control)
     health, reflection = Health(repository, SERVICES), Reflection(SERVICES)
     return {
         f"/{INFERENCE}/ServerLive": Unary(v2.server_live),

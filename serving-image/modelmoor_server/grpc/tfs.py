@@ -1,6 +1,7 @@
 """TensorFlow Serving: `tensorflow.serving.PredictionService` and `ModelService`."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from modelmoor_server.errors import InvalidRequest
@@ -9,15 +10,14 @@ from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, St
 from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, delimited, fields, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
-from modelmoor_server.repository import State
-from modelmoor_server.rest.tfs import SERVING_DEFAULT, VERSION
-from modelmoor_server.signature import Field
+from modelmoor_server.protocols.tfs import METHOD, VERSION, Signed, public, signatures, signed, state_of
+from modelmoor_server.signature import Field, from_tensors
 from modelmoor_server.signature.values import shown
 
 METADATA = "signature_def"
 _INPUTS, _OUTPUTS = 2, 1  # the maps of a request and of a response
 _KEY, _VALUE = 1, 2  # of an entry of a map
-_UNKNOWN = 2  # gRPC's status for a failure that has no better word
+_CODES = {"OK": 0, "FAILED_PRECONDITION": 9}  # numbers of gRPC's statuses
 
 
 _Request = message_class("modelmoor.wire.PredictRequest")
@@ -36,20 +36,23 @@ class PredictionCall(PredictCall):
         super().__init__(inference, size)
         self._head = head
         self._inputs = inputs
+        self._signed: Signed
 
     def decode(self) -> InferenceRequest:
+        chosen = self._signed = signed(self.inference, self._head.model_spec.signature_name)
         if not self._inputs:
             raise InvalidRequest("inputs must hold at least one tensor.")
         tensors: dict[str, tuple[str, Any, Any]] = {}
         for entry in self._inputs:
             name, value = _entry(entry)
             tensors[name] = tfs_tensors.array_of(value, f"input {shown(name)}")  # the last of a name, as in any map
-        arrays = self.inference.from_tensors((name, *tensor) for name, tensor in tensors.items())
-        return self.inference.request(arrays, list(self._head.output_filter))
+        arrays = from_tensors(chosen.signature, ((name, *tensor) for name, tensor in tensors.items()))
+        return chosen.request(self.inference, arrays, list(self._head.output_filter))
 
     def encode(self, response: InferenceResponse) -> bytes:
-        parts = [_class("PredictResponse")(model_spec=_spec(self.inference.identity.name)).SerializeToString()]
-        for output in response.outputs:
+        spec = _spec(self.inference.identity.name, self._signed.name)
+        parts = [_class("PredictResponse")(model_spec=spec).SerializeToString()]
+        for output in public(response.outputs):
             key = delimited(_KEY, output.name.encode())
             value = delimited(_VALUE, tfs_tensors.bytes_of(output.array, output.datatype))
             parts.append(delimited(_OUTPUTS, key + value))
@@ -69,35 +72,39 @@ class TensorFlowServing:
         except InvalidRequest:
             self._models.refuse()
             raise
-        inference = self._models.inference(*_named(asked.model_spec), PredictionCall.door)
-        _check_signature(asked.model_spec)
+        inference = self._models.inference(*self._named(asked.model_spec), PredictionCall.door)
         return await self._models.predict(PredictionCall(inference, len(request), asked, inputs), caller)
 
     async def get_model_metadata(self, request: bytes, caller: Caller) -> bytes:
-        """The signature of a model. Raises RequestError."""
+        """The signatures of a model. Raises RequestError."""
         asked = parsed(_class("GetModelMetadataRequest"), request)
         if list(asked.metadata_field) != [METADATA]:
             raise InvalidRequest(f"metadata_field must be {METADATA}, and nothing else is known.")
-        inference = self._models.inference(*_named(asked.model_spec))
-        signature = {
-            "inputs": _infos(inference.signature.inputs),
-            "outputs": _infos(inference.signature.outputs),
-            "method_name": "tensorflow/serving/predict",
-        }
+        inference = self._models.inference(*self._named(asked.model_spec))
+        definitions = {}
+        for name, found in signatures(inference).items():
+            inputs, outputs = map(_infos, found.told)
+            definitions[name] = {"inputs": inputs, "outputs": outputs, "method_name": METHOD}
         answer = _class("GetModelMetadataResponse")(model_spec=_spec(inference.identity.name))
-        answer.metadata[METADATA].Pack(_class("SignatureDefMap")(signature_def={SERVING_DEFAULT: signature}))
+        answer.metadata[METADATA].Pack(_class("SignatureDefMap")(signature_def=definitions))
         data: bytes = answer.SerializeToString()
         return data
 
     async def get_model_status(self, request: bytes, caller: Caller) -> bytes:
         """Where a model is. Raises UnknownModel."""
         asked = parsed(_class("GetModelStatusRequest"), request)
-        entry = self._models.entry(*_named(asked.model_spec))
-        states = {State.READY: "AVAILABLE", State.LOADING: "LOADING", State.FAILED: "END", State.UNLOADED: "END"}
-        failed = {"error_code": _UNKNOWN, "error_message": str(entry.problem)} if entry.state is State.FAILED else {}
-        status = {"version": int(VERSION), "state": states[entry.state], "status": failed}
-        data: bytes = _class("GetModelStatusResponse")(model_version_status=[status]).SerializeToString()
+        state, code, message = state_of(self._models.entry(*self._named(asked.model_spec)))
+        status = {"error_code": _CODES[code], "error_message": message}
+        version = {"version": int(VERSION), "state": state, "status": status}
+        data: bytes = _class("GetModelStatusResponse")(model_version_status=[version]).SerializeToString()
         return data
+
+    def _named(self, spec: Any) -> tuple[str, str]:
+        """Name and version that a request asks for; an absent version is whatever is served. Raises RequestError."""
+        if not spec.name:
+            raise InvalidRequest("model_spec.name is missing.")
+        self._models.check_label(spec.name, spec.version_label)
+        return spec.name, str(spec.version.value) if spec.HasField("version") else ""
 
     async def unimplemented(self, request: bytes, caller: Caller) -> bytes:
         """Methods of the two services that mean nothing here."""
@@ -113,25 +120,11 @@ async def _parsed(request: bytes) -> tuple[Any, list[memoryview]]:
     return parsed(_Request, rest), [pieces[0] for pieces in cuts[_INPUTS]]
 
 
-def _named(spec: Any) -> tuple[str, str]:
-    """Name and version that a request asks for; an absent version is whatever is served."""
-    if not spec.name:
-        raise InvalidRequest("model_spec.name is missing.")
-    if spec.HasField("version"):
-        return spec.name, str(spec.version.value)
-    return spec.name, spec.version_label
+def _spec(name: str, signature: str = "") -> Any:
+    return _class("ModelSpec")(name=name, version={"value": int(VERSION)}, signature_name=signature)
 
 
-def _check_signature(spec: Any) -> None:
-    if spec.signature_name not in ("", SERVING_DEFAULT):
-        raise InvalidRequest(f"The model has one signature: {SERVING_DEFAULT}.")
-
-
-def _spec(name: str) -> Any:
-    return _class("ModelSpec")(name=name, version={"value": int(VERSION)}, signature_name=SERVING_DEFAULT)
-
-
-def _infos(tensors: tuple[Field, ...]) -> dict[str, Any]:
+def _infos(tensors: Sequence[Field]) -> dict[str, Any]:
     return {
         field.name: {
             "name": field.name,

@@ -1,7 +1,7 @@
 """Open Inference Protocol v2: its messages in, its messages out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,6 +12,9 @@ from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.streams import until
 from modelmoor_server.grpc.wire import delimited, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
+from modelmoor_server.protocols import v2
+from modelmoor_server.protocols.v2 import Form
+from modelmoor_server.protocols.v2_outputs import formed
 from modelmoor_server.rest.v2 import metadata
 from modelmoor_server.signature import Datatype
 from modelmoor_server.signature.raw import to_bytes
@@ -20,7 +23,7 @@ from modelmoor_server.signature.values import check_shape, shown
 WINDOW = 16  # requests of one stream in work; beyond, the next is not read, and flow control stops the client
 _INPUTS, _CONTENTS, _RAW = 5, 5, 7  # fields of a request
 _OUTPUTS, _OUTPUT_CONTENTS, _RAW_OUTPUTS = 5, 5, 6  # fields of a response
-_CONTENT_TYPES = ("np", "pd", "str")
+_AS_IT_IS = Form()
 
 
 def _class(name: str) -> Any:
@@ -53,46 +56,60 @@ class InferCall(PredictCall):
         self._head = request.head
         self._contents = request.contents
         self._raw = request.raw
+        self._forms: dict[str, Form] = {}
 
     def decode(self) -> InferenceRequest:
         head = self._head
-        _check_parameters(head.parameters, "")
+        overall = v2.content_type(_plain(head.parameters), "")
         if not head.inputs:
             raise InvalidRequest("inputs must hold at least one tensor.")
         if self._raw and len(self._raw) != len(head.inputs):
             raise InvalidRequest(
                 f"raw_input_contents has {len(self._raw)} elements for {len(head.inputs)} inputs: send one for each."
             )
-        tensors = [self._tensor(position, tensor) for position, tensor in enumerate(head.inputs)]
-        for position, output in enumerate(head.outputs):
-            _check_parameters(output.parameters, f"outputs[{position}]: ")
+        tensors = [self._tensor(position, tensor, overall) for position, tensor in enumerate(head.inputs)]
+        self._forms = {
+            output.name: v2.form(_plain(output.parameters), f"outputs[{position}]")
+            for position, output in enumerate(head.outputs)
+            if output.parameters
+        }
         names = [output.name for output in head.outputs]
-        return self.inference.request(self.inference.from_tensors(tensors), names, head.id or None)
+        arrays = self.inference.from_tensors(tensors, frame=overall == "pd")
+        return self.inference.request(arrays, names, head.id or None)
 
-    def _tensor(self, position: int, tensor: Any) -> tuple[str, str, tuple[int, ...], Any]:
+    def _tensor(self, position: int, tensor: Any, overall: str | None) -> tuple[str, str, tuple[int, ...], Any]:
         where = f"inputs[{position}]"
         if not tensor.name:
             raise InvalidRequest(f"{where}: name is missing.")
-        _check_parameters(tensor.parameters, f"{where}: ")
+        parameters = _plain(tensor.parameters)
+        v2.refuse_shared_memory(parameters, where)
+        means = v2.meaning(tensor.datatype, parameters, overall, where)
         shape = check_shape(tensor.shape, tensor.name)
-        where = f"input {shown(tensor.name)}"
+        data = self._data(position, tensor, f"input {shown(tensor.name)}")
+        data = v2.decoded(means, (tensor.name, tensor.datatype, shape, data), where)
+        return tensor.name, tensor.datatype, shape, data
+
+    def _data(self, position: int, tensor: Any, where: str) -> Any:
         if not self._raw:
-            values = v2_tensors.from_typed(self._contents[position], tensor.datatype, where)
-            return tensor.name, tensor.datatype, shape, values
+            return v2_tensors.from_typed(self._contents[position], tensor.datatype, where)
         if any(map(len, self._contents[position])):
             raise InvalidRequest(f"{where}: contents and raw_input_contents must not both be sent.")
-        return tensor.name, tensor.datatype, shape, self._raw[position]
+        return self._raw[position]
 
     def encode(self, response: InferenceResponse) -> bytes:
         """Raw where the request was raw, and where an output has no typed form."""
         identity = self.inference.identity
-        raw = bool(self._raw) or any(output.datatype == Datatype.FP16 for output in response.outputs)
+        forms = [self._forms.get(output.name, _AS_IT_IS) for output in response.outputs]
+        outputs = [formed(*pair, self.inference.signature) for pair in zip(response.outputs, forms, strict=True)]
+        raw = bool(self._raw) or any(output.datatype == Datatype.FP16 for output in outputs)
         parts = [
             _Response(model_name=identity.name, model_version=identity.version, id=self._head.id).SerializeToString()
         ]
         contents = []
-        for output in response.outputs:
+        for output, form in zip(outputs, forms, strict=True):
             tensor = _OutputTensor(name=output.name, datatype=output.datatype, shape=output.array.shape)
+            if form.base64:
+                tensor.parameters["content_type"].string_param = "base64"
             data = tensor.SerializeToString()
             if raw:
                 contents.append(delimited(_RAW_OUTPUTS, to_bytes(output.array)))
@@ -105,8 +122,9 @@ class InferCall(PredictCall):
 class V2:
     """The methods of `inference.GRPCInferenceService`. extensions: what the server says it has."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, extensions: Sequence[str]) -> None:
         self._models = models
+        self._extensions = extensions
         self._repository = models.repository
 
     async def server_live(self, request: bytes, caller: Caller) -> bytes:
@@ -126,9 +144,10 @@ class V2:
         return _bytes("ModelReadyResponse", ready=entry.inference is not None)
 
     async def server_metadata(self, request: bytes, caller: Caller) -> bytes:
-        """Name and version of the server."""
+        """Name, version and extensions of the server."""
         parsed(_class("ServerMetadataRequest"), request)
-        return _bytes("ServerMetadataResponse", name="modelmoor", version=version("modelmoor-server"))
+        known = version("modelmoor-server")
+        return _bytes("ServerMetadataResponse", name="modelmoor", version=known, extensions=self._extensions)
 
     async def model_metadata(self, request: bytes, caller: Caller) -> bytes:
         """Inputs and outputs, as over REST. Raises UnknownModel, ModelNotReady."""
@@ -208,11 +227,11 @@ def _bytes(name: str, /, **members: Any) -> bytes:
     return message
 
 
-def _check_parameters(parameters: Mapping[str, Any], where: str) -> None:
-    """Let through what means nothing here, and refuse what would make another answer."""
-    if "content_type" in parameters and parameters["content_type"].string_param not in _CONTENT_TYPES:
-        raise InvalidRequest(f"{where}content_type must be one of {', '.join(_CONTENT_TYPES)}.")
-    if "shared_memory_region" in parameters:
-        raise InvalidRequest(f"{where}shared memory is not supported, send the data in the request.")
-    if "classification" in parameters and parameters["classification"].int64_param:
-        raise InvalidRequest(f"{where}classification is not supported, ask for the output and rank it.")
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as REST has them; None for one without a value."""
+    return {name: _value(parameter) for name, parameter in parameters.items()} if parameters else {}
+
+
+def _value(parameter: Any) -> Any:
+    choice = parameter.WhichOneof("parameter_choice")
+    return None if choice is None else getattr(parameter, choice)

@@ -9,6 +9,7 @@ import orjson
 
 from modelmoor_server.errors import ModelError
 from modelmoor_server.http.message import Head, Respond, Response, error
+from modelmoor_server.protocols.v2 import extensions
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import coding, tfs, v2
 from modelmoor_server.rest.calls import refusal
@@ -107,9 +108,9 @@ def ready(repository: Repository) -> Response:
 
 
 def server_metadata(repository_api: bool) -> Response:
-    """`GET /v2`. The extensions bear Triton's names."""
-    extensions = ["binary_tensor_data", "classification", *(["model_repository"] if repository_api else [])]
-    return document({"name": "modelmoor", "version": version("modelmoor-server"), "extensions": extensions})
+    """`GET /v2`."""
+    known = extensions(repository_api)
+    return document({"name": "modelmoor", "version": version("modelmoor-server"), "extensions": known})
 
 
 def model_list(repository: Repository) -> Response:

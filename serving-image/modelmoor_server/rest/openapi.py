@@ -7,8 +7,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from modelmoor_server.protocols.tfs import signatures
 from modelmoor_server.repository import Repository
-from modelmoor_server.rest import schemas, tfs
+from modelmoor_server.rest import schemas
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference
@@ -105,7 +106,7 @@ def _components(inference: "Inference") -> Object:
             "properties": {
                 "instances": schemas.rows(signature, row),
                 "inputs": schemas.columns(signature),
-                "signature_name": {"enum": list(tfs.signatures(inference))},
+                "signature_name": {"enum": list(signatures(inference))},
             },
             "oneOf": either,
         },

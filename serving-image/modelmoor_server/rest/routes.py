@@ -9,6 +9,7 @@ from modelmoor_server.apart.reader import Reader
 from modelmoor_server.control import Control
 from modelmoor_server.http.message import Head, Response, Route, error
 from modelmoor_server.metrics import Counters
+from modelmoor_server.protocols.tfs import LABEL, VERSION, unknown_label
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import answers, mlflow, page, tfs
 from modelmoor_server.rest.answers import Answer, Refused
@@ -135,10 +136,9 @@ class Routes:
 def _not_served(entry: Entry, kind: bytes, wanted: str) -> str | None:
     """Why a version or a label that a path asks for is not here; None where it is."""
     if kind == b"labels":
-        sentence = f"The one version of model {entry.name} that is served here has the label {tfs.LABEL}, and no other."
-        return None if wanted == tfs.LABEL else sentence
-    known = entry.inference.identity.version if entry.inference is not None else tfs.VERSION
-    return None if wanted in (tfs.VERSION, known) else f"Model {entry.name} has version {known} here, and no other."
+        return None if wanted == LABEL else unknown_label(entry.name)
+    known = entry.inference.identity.version if entry.inference is not None else VERSION
+    return None if wanted in (VERSION, known) else f"Model {entry.name} has version {known} here, and no other."
 
 
 def _get(make: Callable[[], Response], *, vital: bool = False) -> Methods:

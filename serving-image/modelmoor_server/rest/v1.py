@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.rest import payload, tfs, values
+from modelmoor_server.protocols import tfs
+from modelmoor_server.rest import payload, values
 from modelmoor_server.rest.calls import HttpCall
 from modelmoor_server.rest.packed import Packed
 
@@ -19,6 +20,8 @@ class V1Call(HttpCall):
     door: ClassVar[str] = "v1"
 
     def decode(self) -> "InferenceRequest":
+        from modelmoor_server.signature import from_columns, from_instances  # brings numpy, as the model has by now
+
         document = payload.parse(self._body)
         rows, columns = document.get("instances"), document.get("inputs")
         self._by_columns = columns is not None
@@ -29,7 +32,7 @@ class V1Call(HttpCall):
         given = values.without_base64(columns if rows is None else rows, self._body, chosen.signature)
         if rows is None and not isinstance(given, (list, dict)) and len(chosen.signature.inputs) == 1:
             given = {chosen.signature.inputs[0].name: given}  # a scalar, for the one input of a model that takes it
-        return chosen.request(inference, given, by_columns=rows is None)
+        return chosen.request(inference, (from_columns if rows is None else from_instances)(chosen.signature, given))
 
     def encode(self, response: "InferenceResponse") -> bytes:
         outputs = tfs.public(response.outputs)

@@ -7,10 +7,10 @@ import orjson
 from modelmoor_server.apart.reader import APART_BYTES
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.http.message import Respond, Response
+from modelmoor_server.protocols.v2 import Form
 from modelmoor_server.rest import payload, v2_request
 from modelmoor_server.rest.calls import HttpCall, PredictRoute
 from modelmoor_server.rest.packed import Packed
-from modelmoor_server.rest.v2_request import Form
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse

@@ -3,18 +3,17 @@
 Imported with the first request: numpy comes with it.
 """
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
-from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.inference import OutputTensor
+from modelmoor_server.protocols.v2 import Form
+from modelmoor_server.protocols.v2_outputs import encoded, formed
 from modelmoor_server.rest import slices
-from modelmoor_server.rest.v2_request import Form
-from modelmoor_server.signature import Datatype, Signature
+from modelmoor_server.signature import Signature
 from modelmoor_server.signature.raw import to_bytes
 
 
@@ -29,7 +28,7 @@ def json_member(output: OutputTensor) -> dict[str, Any]:
             flat[:] = [value.decode() if type(value) is bytes else value for value in values]
         except UnicodeDecodeError:
             member["parameters"] = {"content_type": "base64"}
-            flat[:] = _encoded(values)
+            flat[:] = encoded(values)
     return member | {"data": slices.values(flat)}
 
 
@@ -48,10 +47,7 @@ def encode(
     pieces: list[bytes] = []
     for output in outputs:
         form = forms.get(output.name, default)
-        if form.classes:
-            output = _classes(output, form.classes, signature)
-        if form.base64:
-            output = _base64(output)
+        output = formed(output, form, signature)
         if form.binary:
             piece = to_bytes(output.array)
             pieces.append(piece)
@@ -73,40 +69,3 @@ def _has_bytes(flat: np.ndarray) -> bool:
 
 def _described(output: OutputTensor) -> dict[str, Any]:
     return {"name": output.name, "shape": output.array.shape, "datatype": output.datatype}
-
-
-def _classes(output: OutputTensor, count: int, signature: Signature) -> OutputTensor:
-    """The `count` highest scores of each row as `value:index:label`: [n, min(count, classes)].
-
-    Equal scores keep the order of the classes. Values are written as Triton writes them.
-    https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_classification.md
-    """
-    array = output.array
-    if array.dtype.kind not in "iuf" or array.ndim < 2:
-        raise InvalidRequest(f"output {output.name!r}: classification needs a score for each class of a row")
-    scores = array.reshape(len(array), -1) if len(array) else array.reshape(0, 1)
-    order = np.argsort(-scores if scores.dtype.kind == "f" else ~scores, axis=1, kind="stable")[:, :count]
-    labels = next((field.labels for field in signature.outputs if field.name == output.name), None) or ()
-    names = [f":{index}:{label}" for index, label in enumerate(labels)] if len(labels) == scores.shape[1] else None
-    pattern = "%f" if scores.dtype.kind == "f" else "%d"
-    best = np.take_along_axis(scores, order, axis=1)
-    texts = np.empty(order.shape, dtype=object)
-    texts.ravel()[:] = [
-        pattern % value + (names[index] if names is not None else f":{index}")
-        for value, index in zip(best.ravel().tolist(), order.ravel().tolist(), strict=True)
-    ]
-    return OutputTensor(output.name, Datatype.BYTES, texts)
-
-
-def _base64(output: OutputTensor) -> OutputTensor:
-    if output.datatype != Datatype.BYTES:
-        raise InvalidRequest(f"output {output.name!r}: content type base64 needs datatype BYTES")
-    texts = np.empty(output.array.size, dtype=object)
-    texts[:] = _encoded(output.array.ravel().tolist())
-    return OutputTensor(output.name, output.datatype, texts.reshape(output.array.shape))
-
-
-def _encoded(values: list[Any]) -> list[str]:
-    return [
-        base64.b64encode(value if type(value) is bytes else str(value).encode()).decode("ascii") for value in values
-    ]

@@ -72,8 +72,8 @@ class Model(Protocol):
     default_outputs: what a request that names no outputs gets.
     independence: from exact lists of types and parameters, never from trying.
     warnings: sentences for the log and the status, such as a version mismatch that the policy lets pass.
-    alternatives (where a model has it): further signatures by name. Inputs and outputs of a request for one of them
-        are called by the signature's name, OF_SIGNATURE and their own.
+    alternatives: further signatures by name; empty where the format has none. Inputs and outputs of a request for one
+        of them are called by the signature's name, OF_SIGNATURE and their own.
     """
 
     @property
@@ -90,6 +90,8 @@ class Model(Protocol):
     def engine(self) -> Engine: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
+    @property
+    def alternatives(self) -> Mapping[str, Signature]: ...
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         """Arrays by public name in, arrays by public name out.

@@ -7,6 +7,7 @@ way (a JSON number for an FP64 field is parsed as FP64, whatever the caller wrot
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -28,6 +29,7 @@ _WORDS = {
     bytes: "text",
     type(None): "null",
     dict: "an object",
+    datetime: "a date",
 }
 _WANTED = {"bool": "a boolean", "integer": "an integer", "float": "a number", "text": "text"}
 _TYPES: dict[str, frozenset[type]] = {
@@ -92,7 +94,10 @@ def _matrix_width(signature: Signature) -> int | None:
 
 
 def from_tensor(datatype: str, shape: Sequence[int], data: Any, field: Field, name: str) -> np.ndarray:
-    """One tensor of a v2 request: data as lists (flat or nested) or as an array of the wire's dtype."""
+    """One tensor of a v2 request: data as lists (flat or nested) or as an array of the wire's dtype.
+
+    Dates (`datetime`, of BYTES) become datetime64 where the field's datatype is not known.
+    """
     wire, shape = wire_datatype(datatype, name), check_shape(shape, name)
     _refuse_mixture(wire, field, name)
     if isinstance(data, np.ndarray) and wire is not Datatype.BYTES:
@@ -187,6 +192,8 @@ def _from_wire(flat: list[Any], wire: Datatype, field: Field, rows: int, name: s
 
 def _convert(flat: list[Any], field: Field, target: Datatype | None, rows: int, name: str) -> np.ndarray:
     kinds = set(map(type, flat))
+    if datetime in kinds and field.datatype is None:
+        return _dates(flat, field, rows, name)
     if target is None:
         return _guess(flat, kinds, field, rows, name)
     allowed = _TYPES[target.kind]
@@ -217,6 +224,13 @@ def _guess(flat: list[Any], kinds: set[type], field: Field, rows: int, name: str
         return _objects([math.nan if v is None else v for v in flat])
     odd = next(i for i, v in enumerate(flat) if type(v) is not type(flat[0]))
     return _refuse(name, odd, len(flat), rows, "text, booleans and numbers do not mix in one input")
+
+
+def _dates(flat: list[Any], field: Field, rows: int, name: str) -> np.ndarray:
+    """Dates and missing ones, in the unit in which pandas reads them."""
+    if None in flat and not field.nullable:
+        _refuse(name, flat.index(None), len(flat), rows, "expected a date, got null")
+    return np.array(flat, dtype="datetime64[us]")
 
 
 def _array(flat: list[Any], dtype: np.dtype[Any], rows: int, name: str) -> np.ndarray:

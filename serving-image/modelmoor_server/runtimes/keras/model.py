@@ -1,7 +1,7 @@
 """A Keras model of either generation behind the server's interface, called as one traced function."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class KerasModel:
     row: Mapping[str, np.ndarray] | None = None
     independence: Independence = Independence.UNKNOWN
     engine: Engine = Engine.LIBRARY
+    alternatives: Mapping[str, Signature] = field(default_factory=dict)
     format: str = "keras"
 
     @property

@@ -1,7 +1,7 @@
 """A fitted estimator behind the server's interface: arrays by public name in and out, in the estimator's own words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,7 @@ class SklearnModel:
     row: Mapping[str, np.ndarray]
     independence: Independence
     shortcuts: Shortcuts | None = None
+    alternatives: Mapping[str, Signature] = field(default_factory=dict)
     format: str = "sklearn"
 
     @property

@@ -31,6 +31,7 @@ WORDS = Signature((Field("x", Datatype.BYTES, (-1,), nullable=True),), OUTPUTS, 
 TABLE = Signature(
     (Field("age", Datatype.FP64, (-1,), nullable=True), Field("city", Datatype.BYTES, (-1,))), OUTPUTS, ("age", "city")
 )
+DATES = Signature((Field("x", None, (-1,), nullable=True),), OUTPUTS)
 RECORDS = Signature((Field("x", None, (-1,)),), OUTPUTS, records=True)
 ROWS = [[0.1, -1e300, 3, 2**53 + 1]] * 30_000
 LABELS = ["é", "", "Rome"] * 15_000
@@ -50,6 +51,12 @@ CASES: Mapping[str, tuple[Signature, type[HttpCall], Any]] = {
     "v2, nested": (MATRIX, V2Call, _tensor() | {"outputs": [{"name": "twice"}]}),
     "v2, flat, with NaN": (MATRIX, V2Call, _tensor(data=[float("nan"), 1, 2, 3] * 30_000)),
     "v2, texts": (WORDS, V2Call, _tensor(datatype="BYTES", shape=[45_000, 1], data=[*LABELS[:-1], None])),
+    "v2, dates": (
+        DATES,
+        V2Call,
+        _tensor(datatype="BYTES", shape=[20_000], data=["2024-01-01T03:04:05", None] * 10_000)
+        | {"parameters": {"content_type": "datetime"}},
+    ),
     "v2, data against shape": (MATRIX, V2Call, _tensor(shape=[1, 4])),
     "v2, unknown output": (MATRIX, V2Call, _tensor() | {"outputs": [{"name": "nope"}]}),
     "not JSON": (MATRIX, V2Call, b"[" * 400_000),

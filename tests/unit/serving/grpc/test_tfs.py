@@ -52,13 +52,52 @@ async def test_predict(doors: Started, models: Path) -> None:
     np.testing.assert_array_equal(np.reshape(scores.double_val, (2, 3)), model.predict_proba(ROWS))
 
 
+async def test_signature_name(doors: Started, models: Path) -> None:
+    """The default signature is the prediction; each output of a scikit-learn model is a signature of its own."""
+    model = joblib.load(models / "iris.joblib")
+    async with Client(doors.grpc_port) as client:
+        for name in ("", "serving_default", "predict"):
+            answer = await predict(client, asked(signature_name=name))
+            assert [text.decode() for text in answer.outputs["predict"].string_val] == model.predict(ROWS).tolist()
+            assert answer.model_spec.signature_name == (name or "serving_default")
+        answer = await predict(client, asked("iris", ("predict_proba",), signature_name="predict_proba"))
+
+    assert list(answer.outputs) == ["predict_proba"]
+    scores = np.reshape(answer.outputs["predict_proba"].double_val, (2, 3))
+    np.testing.assert_array_equal(scores, model.predict_proba(ROWS))
+
+
+@pytest.mark.parametrize("pin", [{"version_label": "stable"}, {"version_label": ""}, {"version": {"value": 1}}])
+async def test_versions_and_labels(doors: Started, pin: dict[str, Any]) -> None:
+    """What REST takes below /versions and /labels is taken in the model_spec, at all three methods."""
+    spec = {"name": "iris", **pin}
+    get = message("tensorflow.serving.GetModelMetadataRequest", model_spec=spec, metadata_field=["signature_def"])
+    state = message("tensorflow.serving.GetModelStatusRequest", model_spec=spec)
+    async with Client(doors.grpc_port) as client:
+        assert (await predict(client, asked(**pin))).outputs
+        assert (await _metadata(client, get)).keys() >= {"serving_default"}
+        found = await client.call("GetModelStatus", state, "tensorflow.serving.GetModelStatusResponse", service=MODEL)
+
+    assert [version.state for version in found.model_version_status] == [30]
+
+
+async def _metadata(client: Client, get: Any) -> dict[str, Any]:
+    told = await client.call("GetModelMetadata", get, "tensorflow.serving.GetModelMetadataResponse", service=PREDICTION)
+    signatures = message("tensorflow.serving.SignatureDefMap")
+    assert told.metadata["signature_def"].Unpack(signatures)
+    return dict(signatures.signature_def)
+
+
 @pytest.mark.parametrize(
     ("spec", "code"),
     [
         ({"model": "nope"}, "NOT_FOUND"),
         ({"version": {"value": 2}}, "NOT_FOUND"),
         ({"version_label": "canary"}, "NOT_FOUND"),
+        ({"version_label": "1"}, "NOT_FOUND"),
+        ({"model": "nope", "version_label": "canary"}, "NOT_FOUND"),
         ({"signature_name": "regress"}, "INVALID_ARGUMENT"),
+        ({"signature_name": "predict_proba", "output_filter": ("predict",)}, "INVALID_ARGUMENT"),
         ({"output_filter": ("nope",)}, "INVALID_ARGUMENT"),
         ({"model": ""}, "INVALID_ARGUMENT"),
     ],
@@ -73,26 +112,85 @@ async def test_what_is_not_here(doors: Started, spec: dict[str, Any], code: str)
 
 
 async def test_metadata_and_status(doors: Started) -> None:
-    """The signature with the model's own names, dtypes and shapes; the version is available."""
-    get = message("tensorflow.serving.GetModelMetadataRequest", model_spec={"name": "iris"})
-    get.metadata_field.append("signature_def")
+    """Every signature with the model's own names, dtypes and shapes, as REST tells them; the version is available."""
     state = message("tensorflow.serving.GetModelStatusRequest", model_spec={"name": "iris"})
     async with Client(doors.grpc_port) as client:
-        told = await client.call(
-            "GetModelMetadata", get, "tensorflow.serving.GetModelMetadataResponse", service=PREDICTION
-        )
+        for name in ("iris", "people", "text", "sum"):
+            get = message("tensorflow.serving.GetModelMetadataRequest", model_spec={"name": name})
+            get.metadata_field.append("signature_def")
+            rest = doors.ask("GET", f"/v1/models/{name}/metadata")[1]["metadata"]["signature_def"]["signature_def"]
+            assert _as_rest(await _metadata(client, get)) == rest
         found = await client.call("GetModelStatus", state, "tensorflow.serving.GetModelStatusResponse", service=MODEL)
-    signatures = message("tensorflow.serving.SignatureDefMap")
-    assert told.metadata["signature_def"].Unpack(signatures)
-    signature = signatures.signature_def["serving_default"]
 
-    assert signature.method_name == "tensorflow/serving/predict"
-    assert {name: (info.dtype, [d.size for d in info.tensor_shape.dim]) for name, info in signature.inputs.items()} == {
-        "input": (DOUBLE, [-1, 4])
-    }
-    assert signature.outputs["predict"].dtype == TEXT
     (version,) = found.model_version_status
     assert (version.version, version.state, version.status.error_code) == (1, 30, 0)
+
+
+def _as_rest(signatures: dict[str, Any]) -> dict[str, Any]:
+    names = {0: "DT_INVALID", 1: "DT_FLOAT", 2: "DT_DOUBLE", 7: "DT_STRING", 9: "DT_INT64", 3: "DT_INT32"}
+
+    def infos(tensors: Any) -> dict[str, Any]:
+        return {
+            key: {
+                "name": info.name,
+                "dtype": names[info.dtype],
+                "tensor_shape": {
+                    "dim": [{"size": str(dim.size), "name": ""} for dim in info.tensor_shape.dim],
+                    "unknown_rank": info.tensor_shape.unknown_rank,
+                },
+            }
+            for key, info in tensors.items()
+        }
+
+    return {
+        name: {
+            "inputs": infos(found.inputs),
+            "outputs": infos(found.outputs),
+            "method_name": found.method_name,
+            "defaults": {},
+        }
+        for name, found in signatures.items()
+    }
+
+
+@pytest.mark.slow
+async def test_signatures_of_a_saved_model(tensorflow: Started, saved: Path) -> None:
+    """Each is called by its name, a scalar is a scalar, and a filter keeps what it names; metadata lists all."""
+    import tensorflow as tf
+
+    program = tf.saved_model.load(str(saved)).signatures
+    real = {name: value.numpy() for name, value in program["half"](x=tf.constant([1.0, 4.0])).items()}
+    x = {"dtype": 1, "tensor_shape": {"dim": [{"size": 2}]}, "float_val": [1.0, 4.0]}
+    half = {"name": "m", "signature_name": "half"}
+    scalar = message(
+        "tensorflow.serving.PredictRequest",
+        model_spec={"name": "m", "signature_name": "scalar"},
+        inputs={"n": {"dtype": 9, "int64_val": [2**53]}},
+    )
+    get = message("tensorflow.serving.GetModelMetadataRequest", model_spec={"name": "m"})
+    get.metadata_field.append("signature_def")
+    async with Client(tensorflow.grpc_port) as client:
+        request = message("tensorflow.serving.PredictRequest", model_spec=half, inputs={"x": x})
+        both = await predict(client, request)
+        request.output_filter.append("total")
+        one = await predict(client, request)
+        number = await predict(client, scalar)
+        request.output_filter[0] = "length"
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            await predict(client, request)
+        signatures = await _metadata(client, get)
+
+    assert (list(both.outputs["y"].float_val), list(both.outputs["total"].float_val)) == (
+        real["y"].tolist(),
+        [real["total"].item()],
+    )
+    assert (list(one.outputs), one.model_spec.signature_name) == (["total"], "half")
+    assert list(number.outputs["next"].int64_val) == [2**53 + 1]
+    assert not number.outputs["next"].tensor_shape.dim
+    assert status(told.value) == ("INVALID_ARGUMENT", "The signature half has no such output; it has total, y.")
+    rest = tensorflow.ask("GET", "/v1/models/m/metadata")[1]["metadata"]["signature_def"]["signature_def"]
+    assert rest.keys() == {"serving_default", "half", "scalar"}
+    assert _as_rest(signatures) == rest
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ async def test_server_and_model_say_that_they_are_there(doors: Started) -> None:
         index = await client.call("RepositoryIndex", message("RepositoryIndexRequest"), "RepositoryIndexResponse")
 
     assert (live.live, ready.ready, model.ready) == (True, True, True)
-    assert (server.name, server.version) == ("modelmoor", doors.ask("GET", "/v2")[1]["version"])
+    told = {"name": server.name, "version": server.version, "extensions": list(server.extensions)}
+    assert told == doors.ask("GET", "/v2")[1]
     assert [(entry.name, entry.state) for entry in index.models] == [
         (name, "READY") for name in ("iris", "people", "text", "sum")
     ]
@@ -180,8 +181,11 @@ REFUSALS = {
         "shared memory is not supported",
     ),
     "classification": (
-        {"inputs": [X], "outputs": [{"name": "predict", "parameters": {"classification": {"int64_param": 3}}}]},
-        "classification is not supported",
+        {
+            "inputs": [X | {"contents": {"fp64_contents": ROW}}],
+            "outputs": [{"name": "predict", "parameters": {"classification": {"int64_param": 3}}}],
+        },
+        "classification needs a score for each class",
     ),
     "content type": ({"inputs": [X], "parameters": {"content_type": {"string_param": "pickle"}}}, "content_type"),
 }

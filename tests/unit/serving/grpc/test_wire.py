@@ -56,6 +56,7 @@ def same(got: np.ndarray, wanted: np.ndarray) -> None:
         np.testing.assert_array_equal(got, wanted)
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(TYPED))
 def test_typed_contents(data: st.DataObject, datatype: Datatype) -> None:
     """Written by the library and read by us, written by us and read by the library."""
@@ -68,6 +69,7 @@ def test_typed_contents(data: st.DataObject, datatype: Datatype) -> None:
     assert ours.SerializeToString() == theirs
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(list(Datatype)))
 def test_raw_contents(data: st.DataObject, datatype: Datatype) -> None:
     """Raw is little-endian and comes back bit for bit, writable, from any address."""
@@ -86,6 +88,7 @@ def test_raw_contents(data: st.DataObject, datatype: Datatype) -> None:
         assert raw == array.astype(array.dtype.newbyteorder("<")).tobytes()
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(list(Datatype)), st.booleans())
 def test_tensor_proto(data: st.DataObject, datatype: Datatype, content: bool) -> None:
     """TensorFlow's tensors in both forms; in what we write, elements are in the field of their dtype."""
@@ -115,6 +118,7 @@ def unpacked(number: int, array: np.ndarray) -> bytes:
     return out
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.int64, st.integers(1, 20)))
 def test_elements_that_are_not_packed(array: np.ndarray) -> None:
     """Readers must take both forms of a repeated number, also mixed."""
@@ -135,6 +139,7 @@ INPUT = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(INPUT, max_size=4), st.lists(st.binary(max_size=200), max_size=4), st.text(), st.integers(0, 2**63 - 1))
 def test_split_loses_nothing(inputs: list[dict[str, Any]], raw: list[bytes], model: str, number: int) -> None:
     """Head and cuts together are the message: whatever order, whatever lengths."""
@@ -155,7 +160,7 @@ def test_split_loses_nothing(inputs: list[dict[str, Any]], raw: list[bytes], mod
     assert again.SerializeToString(deterministic=True) == whole.SerializeToString(deterministic=True)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_do_more_than_be_refused(data: bytes) -> None:
     """Whatever the bytes are: an answer, or InvalidRequest."""

@@ -39,6 +39,7 @@ class Scripted:
     calls: list[list[float]] = field(default_factory=list)
     signature: Signature = SIGNATURE
     independence: Independence = Independence.UNKNOWN
+    alternatives: Mapping[str, Signature] = field(default_factory=dict)
 
     def predict(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str]) -> dict[str, np.ndarray]:
         self.threads.append(threading.current_thread().name)

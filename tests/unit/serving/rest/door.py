@@ -37,6 +37,7 @@ class Echo:
     framework: str = "scikit-learn 1.9.1"
     warnings: tuple[str, ...] = ()
     independence: Independence = Independence.UNKNOWN
+    alternatives: Mapping[str, Signature] = field(default_factory=dict)
 
     @property
     def signature(self) -> Signature:

@@ -123,8 +123,8 @@ def test_metadata(doors: Started) -> None:
         ({"inputs": [_tensor()], "outputs": {}}, "outputs must be a list."),
         ({"inputs": [_tensor()], "outputs": [{}]}, "outputs[0] must be an object with a name."),
         (
-            {"inputs": [_tensor()], "parameters": {"content_type": "datetime"}},
-            "content_type must be one of np, pd, str, base64.",
+            {"inputs": [_tensor()], "parameters": {"content_type": "hf"}},
+            "content_type must be one of np, pd, str, base64, datetime.",
         ),
         (
             {"inputs": [_tensor(parameters={"content_type": "str"})]},

@@ -153,9 +153,9 @@ def test_a_frame_of_text_and_numbers() -> None:
 @pytest.mark.parametrize(
     ("parameters", "of_tensor", "sentence"),
     [
-        ({"content_type": "datetime"}, {}, "content_type must be one of np, pd, str, base64."),
-        ({"content_type": ["np"]}, {}, "content_type must be one of np, pd, str, base64."),
-        ({}, {"content_type": "hf"}, "inputs[0]: content_type must be one of np, pd, str, base64."),
+        ({"content_type": "pillow"}, {}, "content_type must be one of np, pd, str, base64, datetime."),
+        ({"content_type": ["np"]}, {}, "content_type must be one of np, pd, str, base64, datetime."),
+        ({}, {"content_type": "hf"}, "inputs[0]: content_type must be one of np, pd, str, base64, datetime."),
         ({}, {"content_type": "str"}, "inputs[0]: content type str needs datatype BYTES."),
         ({"content_type": "str"}, {}, "inputs[0]: content type str needs datatype BYTES."),
         ({}, {"content_type": "base64"}, "inputs[0]: content type base64 needs datatype BYTES."),
@@ -177,8 +177,8 @@ def test_parameters_that_mean_something_else(
         ({"binary_data": "yes"}, "outputs[0]: binary_data must be true or false."),
         ({"classification": -1}, "outputs[0]: classification must be a number of classes."),
         ({"classification": True}, "outputs[0]: classification must be a number of classes."),
-        ({"content_type": "datetime"}, "outputs[0]: content_type must be one of np, pd, str, base64."),
-        ({"shared_memory_region": "r"}, "outputs[0]: shared memory is not supported; send the data in the body."),
+        ({"content_type": "hf"}, "outputs[0]: content_type must be one of np, pd, str, base64, datetime."),
+        ({"shared_memory_region": "r"}, "outputs[0]: shared memory is not supported; send the data in the request."),
         ([], "outputs[0].parameters must be an object."),
     ],
 )
@@ -197,7 +197,7 @@ def test_shared_memory_is_refused() -> None:
     answer = ask(MATRIX, *golden("iris-shared-memory"))
 
     assert answer.status == 400
-    assert answer.header["error"] == "inputs[0]: shared memory is not supported; send the data in the body."
+    assert answer.header["error"] == "inputs[0]: shared memory is not supported; send the data in the request."
 
 
 def scorer(scores: np.ndarray, labels: tuple[str, ...] | None) -> Echo:
