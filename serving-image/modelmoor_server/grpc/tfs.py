@@ -10,7 +10,7 @@ from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.wire import DELIMITED, delimited, fields, split
 from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
 from modelmoor_server.repository import State
-from modelmoor_server.rest.tfs import SERVING_DEFAULT, VERSION
+from modelmoor_server.rest.tfs import LABEL, SERVING_DEFAULT, VERSION
 from modelmoor_server.signature import Field
 from modelmoor_server.signature.values import shown
 
@@ -119,7 +119,7 @@ def _named(spec: Any) -> tuple[str, str]:
         raise InvalidRequest("model_spec.name is missing.")
     if spec.HasField("version"):
         return spec.name, str(spec.version.value)
-    return spec.name, spec.version_label
+    return spec.name, "" if spec.version_label == LABEL else spec.version_label
 
 
 def _check_signature(spec: Any) -> None:

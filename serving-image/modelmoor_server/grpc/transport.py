@@ -18,6 +18,7 @@ from modelmoor_server.errors import RequestError, cause_name
 from modelmoor_server.grpc.calls import Caller, Status, status_of
 from modelmoor_server.grpc.limits import Limits
 from modelmoor_server.grpc.services import Stream, Unary
+from modelmoor_server.grpc.strangers import accepting
 from modelmoor_server.inference import traced
 
 log = logging.getLogger("modelmoor_server.grpc")
@@ -37,8 +38,11 @@ class Server:
         self._called_at = perf_counter()
         self._draining = False
         self._loop = asyncio.get_running_loop()
-        self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls)
-        self._server.add_generic_rpc_handlers((_Handlers({path: self._handler(m) for path, m in methods.items()}),))
+        with accepting():
+            self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls)
+        for path, method in methods.items():
+            service, _, name = path.removeprefix("/").rpartition("/")
+            self._server.add_registered_method_handlers(service, {name: self._handler(method)})
 
     async def start(self, port: int) -> int:
         """Listen on every address, IPv6 and IPv4; the port, which for 0 is a free one. Raises PortTaken."""
@@ -120,14 +124,6 @@ class Server:
             yield caller
         finally:
             self._callers.discard(caller)
-
-
-class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler]) -> None:
-        self._handlers = handlers
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        return self._handlers.get(details.method)
 
 
 async def _compress(context: Any) -> None:

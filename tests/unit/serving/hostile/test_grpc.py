@@ -1,0 +1,72 @@
+"""The gRPC port under malformed calls: each ends with the status that says whose fault it is, and touches nobody."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from unit.serving.hostile import grpc_cases
+from unit.serving.hostile.doors import MARKER, Sending
+from unit.serving.hostile.grpc_doors import INFER, INFERENCE, REFLECTION, STREAM, STREAMED, Neighbours, calling, written
+from unit.serving.hostile.test_malformed import MIB, quiet, resident
+from unit.serving.process import Started
+
+
+@pytest.fixture(scope="module")
+def neighbour(doors: Started) -> Iterator[Neighbours]:
+    """A caller who was there before, at both ports."""
+    with calling(doors) as channel:
+        caller = Neighbours(doors, channel=channel)
+        caller.ask()
+        yield caller
+        caller.close()
+
+
+@pytest.mark.parametrize("name", grpc_cases.REFUSED)
+def test_refused(doors: Started, neighbour: Neighbours, name: str) -> None:
+    """Each kind of malformed call ends with its own status and our own sentence; the next caller gets his answer."""
+    code, sending = grpc_cases.REFUSED[name]
+    verdict = INFER.send(doors, sending())
+
+    assert verdict.text.startswith(f"{code}: "), verdict.text[:500]
+    assert MARKER not in verdict.text
+    neighbour.ask()
+    quiet(doors)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, (code, make) in grpc_cases.REFUSED.items() if make().target == f"{INFERENCE}/ModelInfer"]
+)
+def test_refused_in_a_stream(doors: Started, name: str) -> None:
+    """In a stream the same request is a message with an error, and the request behind it is answered."""
+    code, make = grpc_cases.REFUSED[name]
+    if code == grpc_cases.EXHAUSTED:
+        pytest.skip("grpc itself ends a call whose message or metadata is beyond the limit")
+    verdict = STREAMED.send(doors, Sending(STREAM, make().body))
+
+    assert verdict.refused, verdict.text[:500]
+    assert MARKER not in verdict.text
+    quiet(doors)
+
+
+@pytest.mark.slow
+def test_bombs_are_not_unpacked(doors: Started, neighbour: Neighbours) -> None:
+    """Two hundred kilobytes that become two hundred megabytes are refused while they grow, and leave no trace."""
+    bomb = Sending(f"{INFERENCE}/ModelInfer", bytes(200 * MIB), packed=True)
+    INFER.send(doors, bomb)  # the first one may leave buffers behind
+    before = resident(doors)
+    for _ in range(5):
+        assert "RESOURCE_EXHAUSTED" in INFER.send(doors, bomb).text
+        neighbour.ask()
+    assert resident(doors) < before + 128  # the allocator keeps one message of 64 MiB, perhaps; not five
+    quiet(doors)
+
+
+def test_reflection_knows_no_strange_names(doors: Started) -> None:
+    """Whatever a client asks for that is not there is not found, and told so within the stream."""
+    for field in ("3", "4", "5", "6"):
+        for name in ("", ".", "..", MARKER, "\0", "a" * 5000, "google.protobuf.", "inference.ModelInferRequest.name"):
+            asked = {"1": name, "2": 1} if field == "5" else name
+            verdict = STREAMED.send(doors, Sending(REFLECTION, written({field: asked})))
+
+            assert verdict.answered, (field, name, verdict)
+    quiet(doors)
