@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 import grpc.aio
 
-from modelmoor_server.errors import RequestError, cause_name
+from modelmoor_server.errors import RequestError, bare, cause_name
 from modelmoor_server.grpc.calls import Caller, Status, status_of
 from modelmoor_server.grpc.limits import Limits
 from modelmoor_server.grpc.services import Stream, Unary
@@ -87,6 +87,7 @@ class Server:
                     return await answer(request, caller)
                 except Exception as error:  # noqa: BLE001 - the edge: grpcio would tell the caller str(error)
                     status, sentence = _told(error)
+            del request  # abort's exception and this frame keep each other until the next collection
             await context.abort(status, sentence)
             raise AssertionError("abort raises")
 
@@ -136,7 +137,7 @@ async def _compress(context: Any) -> None:
 def _told(error: Exception) -> tuple[grpc.StatusCode, str]:
     """Status and sentence of a failed call; the text of a stranger's exception stays here."""
     if isinstance(error, RequestError):
-        return _CODES[status_of(error)], str(error)
+        return _CODES[status_of(error)], str(bare(error))
     log.error("RequestFailed", extra={"fields": traced(error)})
     return _CODES[Status.INTERNAL], f"The server's code raised {cause_name(error)}: its log tells where."
 

@@ -128,7 +128,7 @@ def started(
     tests = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env=clean | {"PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1"} | dict(environment),
+        env=clean | {"PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"} | dict(environment),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from modelmoor_server.grpc.wire import delimited
 from unit.serving.hostile import grpc_cases
-from unit.serving.hostile.doors import MARKER, Sending
+from unit.serving.hostile.doors import MARKER, Door, Sending
 from unit.serving.hostile.grpc_doors import INFER, INFERENCE, REFLECTION, STREAM, STREAMED, Neighbours, calling, written
+from unit.serving.hostile.rest_doors import V2
 from unit.serving.hostile.test_malformed import MIB, quiet, resident
 from unit.serving.process import Started
 
@@ -61,6 +63,33 @@ def test_bombs_are_not_unpacked(doors: Started, neighbour: Neighbours) -> None:
         assert "RESOURCE_EXHAUSTED" in INFER.send(doors, bomb).text
         neighbour.ask()
     assert resident(doors) < before + 128  # the allocator keeps one message of 64 MiB, perhaps; not five
+    quiet(doors)
+
+
+_LARGE = written({"1": "sum", "5": [{"1": "x", "2": "FP64", "3": [1, 3]}]}) + delimited(7, bytes(40 * MIB))
+_STATED = {"Inference-Header-Content-Length": "0"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("door", "sending"),
+    [
+        (INFER, Sending(f"{INFERENCE}/ModelInfer", bytes(40 * MIB))),
+        (INFER, Sending(f"{INFERENCE}/ModelInfer", _LARGE)),
+        (INFER, Sending(f"{INFERENCE}/ModelInfer", _LARGE.replace(b"sum", b"sun", 1))),
+        (STREAMED, Sending(STREAM, bytes(40 * MIB))),
+        (STREAMED, Sending(STREAM, _LARGE)),
+        (V2, Sending("/v2/models/sum/infer", bytes(40 * MIB + 1), _STATED)),
+    ],
+    ids=["no message", "another size", "no such model", "stream, no message", "stream, another size", "HTTP"],
+)
+def test_refused_bodies_are_let_go(doors: Started, door: Door, sending: Sending) -> None:
+    """The memory of a large request that is refused is free at once, not at some collection of garbage."""
+    door.send(doors, sending)
+    before = resident(doors)
+    for _ in range(8):
+        assert door.send(doors, sending).refused
+    assert resident(doors) < before + 150  # eight would be 320
     quiet(doors)
 
 
