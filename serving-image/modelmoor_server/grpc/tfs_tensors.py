@@ -11,7 +11,7 @@ from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.v2_tensors import bounded, elements, objects, packed_elements
 from modelmoor_server.grpc.wire import DECODED_BYTES, DELIMITED, VARINT, delimited, fields
 from modelmoor_server.signature import Datatype
-from modelmoor_server.signature.raw import octets, to_bytes
+from modelmoor_server.signature.raw import ELEMENTS, octets, to_bytes
 from modelmoor_server.signature.values import check_shape
 
 _SHAPE_BYTES = 4096
@@ -118,6 +118,8 @@ def _filled(flat: np.ndarray, wanted: int, where: str) -> np.ndarray:
         return flat
     if not len(flat) or len(flat) > wanted:
         raise InvalidRequest(f"{where}: the shape needs {wanted} values, the tensor has {len(flat)}.")
+    if wanted - len(flat) > ELEMENTS:  # or a hundred bytes would become 32 million numbers, and as many predictions
+        raise InvalidRequest(f"{where}: one value stands for more than {ELEMENTS} elements, send tensor_content.")
     return np.concatenate([flat, np.full(wanted - len(flat), flat[-1], flat.dtype)])
 
 

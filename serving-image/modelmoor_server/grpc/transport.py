@@ -14,10 +14,11 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 import grpc.aio
 
-from modelmoor_server.errors import RequestError, cause_name
+from modelmoor_server.errors import RequestError, bare, cause_name
 from modelmoor_server.grpc.calls import Caller, Status, status_of
 from modelmoor_server.grpc.limits import Limits
 from modelmoor_server.grpc.services import Stream, Unary
+from modelmoor_server.grpc.strangers import accepting
 from modelmoor_server.inference import traced
 
 log = logging.getLogger("modelmoor_server.grpc")
@@ -37,8 +38,11 @@ class Server:
         self._called_at = perf_counter()
         self._draining = False
         self._loop = asyncio.get_running_loop()
-        self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls)
-        self._server.add_generic_rpc_handlers((_Handlers({path: self._handler(m) for path, m in methods.items()}),))
+        with accepting():
+            self._server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls)
+        for path, method in methods.items():
+            service, _, name = path.removeprefix("/").rpartition("/")
+            self._server.add_registered_method_handlers(service, {name: self._handler(method)})
 
     async def start(self, port: int) -> int:
         """Listen on every address, IPv6 and IPv4; the port, which for 0 is a free one. Raises PortTaken."""
@@ -83,6 +87,7 @@ class Server:
                     return await answer(request, caller)
                 except Exception as error:  # noqa: BLE001 - the edge: grpcio would tell the caller str(error)
                     status, sentence = _told(error)
+            del request  # abort's exception and this frame keep each other until the next collection
             await context.abort(status, sentence)
             raise AssertionError("abort raises")
 
@@ -122,14 +127,6 @@ class Server:
             self._callers.discard(caller)
 
 
-class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler]) -> None:
-        self._handlers = handlers
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        return self._handlers.get(details.method)
-
-
 async def _compress(context: Any) -> None:
     """gzip for who asks as over HTTP. grpc tells nobody how a request was compressed, so it cannot be mirrored."""
     if any(key == "accept-encoding" and "gzip" in value for key, value in context.invocation_metadata() or ()):
@@ -140,7 +137,7 @@ async def _compress(context: Any) -> None:
 def _told(error: Exception) -> tuple[grpc.StatusCode, str]:
     """Status and sentence of a failed call; the text of a stranger's exception stays here."""
     if isinstance(error, RequestError):
-        return _CODES[status_of(error)], str(error)
+        return _CODES[status_of(error)], str(bare(error))
     log.error("RequestFailed", extra={"fields": traced(error)})
     return _CODES[Status.INTERNAL], f"The server's code raised {cause_name(error)}: its log tells where."
 

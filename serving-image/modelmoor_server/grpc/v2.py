@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, NamedTuple
 
-from modelmoor_server.errors import InvalidRequest, RequestError
+from modelmoor_server.errors import InvalidRequest, RequestError, bare
 from modelmoor_server.grpc import v2_tensors
 from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, Status
 from modelmoor_server.grpc.messages import message_class, parsed
@@ -213,7 +213,9 @@ class V2:
             answer.id = asked.head.id
             body = await self._models.predict(self._call(asked), caller)
         except RequestError as problem:
-            message: bytes = _StreamResponse(error_message=str(problem), infer_response=answer).SerializeToString()
+            message: bytes = _StreamResponse(
+                error_message=str(bare(problem)), infer_response=answer
+            ).SerializeToString()
             return message + delimited(2, _FINAL)
         return delimited(2, body + _FINAL)
 

@@ -1,15 +1,13 @@
 """JSON in, bounded before it is parsed: a hostile body may be small and still become a gigabyte of lists."""
 
-import json
-import re
 from typing import Any
 
 import orjson
 
+from modelmoor_server import json_words
 from modelmoor_server.errors import InvalidRequest
 
 CHECKED_BYTES = 64 * 1024  # smaller bodies cannot hold enough lists to matter
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # an escape that may be half of a character
 CONTAINERS = 1_000_000  # lists and objects in one body: about 100 MB of memory
 
 
@@ -36,10 +34,7 @@ def _parse_with_nan(body: bytes, error: orjson.JSONDecodeError) -> Any:
         raise InvalidRequest("The request has no body: send a JSON object.") from None
     if b"NaN" in body or b"Infinity" in body:
         try:
-            document = json.loads(body.decode())  # of bytes it would take UTF-16, and surrogates
-            if _SURROGATE.search(body):
-                json.dumps(document, ensure_ascii=False).encode()
-            return document
+            return json_words.loads(body.decode())  # of bytes Python would take UTF-16, too
         except (ValueError, RecursionError):
             pass  # the place that orjson tells may be that of the NaN, but it is a place
     raise InvalidRequest(f"The body is not valid JSON (line {error.lineno}, column {error.colno}).") from None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modelmoor_server.signature import Signature
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
+_DEPTH = 64  # of lists and objects: more than fits any input, less than Python's stack holds
 
 
 def without_base64(values: Any, body: bytes, signature: "Signature") -> Any:
@@ -65,14 +66,16 @@ def dump(body: dict[str, Any]) -> bytes:
     return orjson.dumps(body, option=_NUMPY)
 
 
-def _unwrapped(values: Any) -> Any:
+def _unwrapped(values: Any, depth: int = 0) -> Any:
+    if depth > _DEPTH:
+        raise InvalidRequest(f"Lists and objects are nested deeper than {_DEPTH}.")
     if isinstance(values, list):
-        return [_unwrapped(value) for value in values]
+        return [_unwrapped(value, depth + 1) for value in values]
     if not isinstance(values, dict):
         return values
     if values.keys() == {"b64"} and isinstance(values["b64"], str):
         return _decoded(values["b64"])
-    return {name: _unwrapped(value) for name, value in values.items()}
+    return {name: _unwrapped(value, depth + 1) for name, value in values.items()}
 
 
 def _decoded(text: str) -> bytes:

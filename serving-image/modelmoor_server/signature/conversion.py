@@ -6,13 +6,14 @@ where the position is the caller's own order of a row (v1 lists, a matrix of all
 
 import base64
 import binascii
-import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from modelmoor_server import json_words
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.signature.raw import BF16, from_bytes
 from modelmoor_server.signature.types import Datatype, Field, Signature
@@ -195,6 +196,8 @@ def _records(rows: Any, name: str) -> np.ndarray:
             texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
             if not texts and not isinstance(value, (bool, int, float, str)):
                 raise InvalidRequest(f"input {shown(name)}, row {i}: values must be numbers, text or lists of text")
+            if type(value) is int and abs(value) > sys.float_info.max:  # what a record becomes is a matrix
+                raise InvalidRequest(f"input {shown(name)}, row {i}: a number does not fit FP64")
     array = np.empty(len(rows), dtype=object)
     array[:] = rows
     return fit(array, Field(name, None, (-1,)), name)
@@ -204,7 +207,7 @@ def _records_from_text(array: np.ndarray, name: str) -> np.ndarray:
     rows: list[Any] = []
     for i, text in enumerate(array.tolist()):
         try:
-            rows.append(json.loads(text))
+            rows.append(json_words.loads(text))
         except (ValueError, RecursionError):
             raise InvalidRequest(f"input {shown(name)}, row {i}: expected the JSON text of an object") from None
     return _records(rows, name)

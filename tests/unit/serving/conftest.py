@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from unit.serving.process import GRPC, Started, by_hand, save_models, save_odd_models, started
+
+settings.register_profile("no deadline", deadline=None)  # an example's time tells about the machine, not about us
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -117,13 +117,18 @@ class Started:
 
 
 @contextlib.contextmanager
-def started(arguments: Sequence[str], environment: Mapping[str, str] = {}) -> Iterator[Started]:
-    """`modelmoor-server ...` for the time of a `with` block; killed at its end if it is still there."""
+def started(
+    arguments: Sequence[str], environment: Mapping[str, str] = {}, module: str = "modelmoor_server"
+) -> Iterator[Started]:
+    """`modelmoor-server ...` for the time of a `with` block; killed at its end if it is still there.
+
+    module: what is run in its place, which then runs it.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MODELMOOR_")}
     tests = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-m", "modelmoor_server", *arguments],
-        env=clean | {"PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1"} | dict(environment),
+        [sys.executable, "-m", module, *arguments],
+        env=clean | {"PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"} | dict(environment),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

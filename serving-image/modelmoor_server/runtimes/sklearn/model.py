@@ -198,6 +198,8 @@ def _refused(error: Exception, signature: Signature, inputs: Mapping[str, np.nda
                 return InvalidRequest.of_row(
                     f"input {field.name!r}", row, "this model takes no missing or infinite values"
                 )
+            if signature.records and (row := _first_row(array, _is_list)) is not None:
+                return InvalidRequest.of_row(f"input {field.name!r}", row, "this model takes no lists of text")
             if (
                 field.labels
                 and (row := _first_row(array, lambda value, known=set(field.labels): str(value) not in known))
@@ -211,10 +213,16 @@ def _not_finite(value: Any) -> bool:
     return isinstance(value, float) and not np.isfinite(value)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
 def _first_row(array: np.ndarray, wrong: Any) -> int | None:
-    return next(
-        (row for row, values in enumerate(array) if any(wrong(value) for value in np.ravel(values).tolist())), None
-    )
+    return next((row for row, values in enumerate(array) if any(map(wrong, _cells(values)))), None)
+
+
+def _cells(values: Any) -> list[Any]:
+    return list(values.values()) if isinstance(values, dict) else np.ravel(values).tolist()
 
 
 def _one_thread(estimator: Any) -> None:

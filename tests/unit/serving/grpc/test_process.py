@@ -64,6 +64,22 @@ async def test_both_families_are_listened_to(models: Path) -> None:
                 assert await live(b"") == b"\x08\x01"
 
 
+async def test_a_machine_without_ipv6(models: Path) -> None:
+    """Where the kernel has no IPv6, both ports are there for IPv4, and nothing is logged about it."""
+    arguments = [*by_hand(models, "sum"), *GRPC]
+    with started(arguments, module="unit.serving.serve.one_family") as server:
+        server.event("Ready")
+        six = Path(f"/proc/{server.process.pid}/net/tcp6")
+        listening = six.read_text() if six.exists() else ""
+        async with Client(server.grpc_port) as client:
+            answer = await client.infer(request("sum", [1.0, 2.0, 3.0], columns=3))
+
+        assert answer.outputs[0].name == "predict"
+        assert server.ask("GET", "/v2/health/ready") == (200, {"ready": True})
+        assert not [port for port in (server.port, server.grpc_port) if f":{port:04X} " in listening]
+        assert {line["level"] for line in server.log} == {"info"}
+
+
 async def test_work_in_flight_is_answered(models: Path) -> None:
     """SIGTERM: health says so at once, a running predict is answered, the process ends with 0 within the bound."""
     with started([*by_hand(models, "slow"), *GRPC]) as server:

@@ -42,9 +42,11 @@ async def test_predict(doors: Started, models: Path) -> None:
     model = joblib.load(models / "iris.joblib")
     async with Client(doors.grpc_port) as client:
         default = await predict(client, asked())
+        stable = await predict(client, asked(version_label="stable"))
         both = await predict(client, asked(output_filter=("predict", "predict_proba"), version={"value": 1}))
 
     assert dict(default.outputs).keys() == {"predict"}
+    assert stable == default
     assert (both.model_spec.name, both.model_spec.version.value) == ("iris", 1)
     assert [text.decode() for text in both.outputs["predict"].string_val] == model.predict(ROWS).tolist()
     scores = both.outputs["predict_proba"]

@@ -187,6 +187,11 @@ def test_a_missing_tail_is_the_last_value() -> None:
 
     assert sizes == (2, 3)
     assert got.tolist() == [1, 7, 7, 7, 7, 7]
+    many = {"dim": [{"size": 1_000_001}]}
+    assert len(tfs_tensors.array_of(tensor(dtype=1, tensor_shape=many, float_val=[1.0]), "x")[2]) == 1_000_001
+    many = {"dim": [{"size": 1_000_002}]}
+    with pytest.raises(InvalidRequest, match="one value stands for more than 1000000 elements"):
+        tfs_tensors.array_of(tensor(dtype=1, tensor_shape=many, float_val=[1.0]), "x")
     for values in ([], [1.0] * 7):
         with pytest.raises(InvalidRequest, match="needs 6 values"):
             tfs_tensors.array_of(tensor(dtype=1, tensor_shape=shape, float_val=values), "x")

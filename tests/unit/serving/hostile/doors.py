@@ -1,7 +1,7 @@
 """What the hostile tests need of a door: good requests to spoil, a way to send bytes, and a verdict on the answer.
 
-A further door (gRPC, say) is one more entry of DOORS: its `good` documents are spoiled like the others', and its `send`
-tells what came back in the words of `Verdict`.
+Each door has documents of lists, objects and values (rest_doors.py, grpc_doors.py): they are spoiled all in one way
+(spoiling.py), turned into bytes by the door's own `encode`, and what came back is told in the words of `Verdict`.
 """
 
 import contextlib
@@ -32,40 +32,31 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Sending:
-    """One request, perhaps spoiled. target, headers: for doors that have them."""
+    """One request, perhaps spoiled. target: a path. packed: whether it goes with gzip."""
 
     target: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    packed: bool = False
 
 
 class Door(Protocol):
-    """One protocol of the server."""
+    """One protocol of the server.
+
+    good: requests that are answered: where they go, and their documents, which JSON can hold. headers, targets: what
+    its requests are spoiled with.
+    """
 
     name: str
+    good: Sequence[tuple[str, Any]]
+    headers: Sequence[Mapping[str, str]]
+    targets: Sequence[str]
 
-    def good(self) -> Sequence[tuple[str, Any]]:
-        """Requests that are answered: where they go, and their JSON document."""
+    def encode(self, document: Any, *, escaped: bool = True) -> tuple[bytes, Mapping[str, str]]:
+        """The body of a document, whatever has become of that, and the headers that belong to it."""
         ...
 
     def send(self, server: Started, sending: Sending) -> Verdict: ...
-
-
-class Rest:
-    """A door for JSON over HTTP."""
-
-    def __init__(self, name: str, good: Sequence[tuple[str, Any]]) -> None:
-        self.name = name
-        self._good = good
-
-    def good(self) -> Sequence[tuple[str, Any]]:
-        return self._good
-
-    def send(self, server: Started, sending: Sending) -> Verdict:
-        """On a connection of its own, followed by nothing."""
-        headers = {"Host": "a", "Content-Length": str(len(sending.body)), "Connection": "close"} | dict(sending.headers)
-        head = f"POST {sending.target} HTTP/1.1\r\n" + "".join(f"{name}: {text}\r\n" for name, text in headers.items())
-        return judged(exchange(server, (head + "\r\n").encode("utf-8", "surrogateescape") + sending.body))
 
 
 def exchange(server: Started, raw: bytes) -> list[Answer]:
@@ -91,59 +82,8 @@ def judged(found: Sequence[Answer]) -> Verdict:
     return Verdict(
         answered=bool(found) and all(status < 300 for status in statuses),
         refused=any(400 <= status < 500 for status in statuses) and all(status < 500 for status in statuses),
-        text=" ".join(f"{answer.headers} {answer.body.decode()}" for answer in found),
+        text=" ".join(f"{answer.headers} {answer.body.decode(errors='replace')}" for answer in found),
     )
-
-
-_ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
-V2 = Rest(
-    "v2",
-    [
-        (
-            "/v2/models/iris/infer",
-            {
-                "id": "42",
-                "parameters": {"a": 1},
-                "inputs": [{"name": "x", "shape": [2, 4], "datatype": "FP64", "data": _ROWS}],
-                "outputs": [{"name": "predict"}, {"name": "predict_proba", "parameters": {"binary_data": False}}],
-            },
-        ),
-        (
-            "/v2/models/people/versions/1/infer",
-            {
-                "inputs": [
-                    {"name": "age", "shape": [2], "datatype": "INT64", "data": [20, None]},
-                    {"name": "city", "shape": [2, 1], "datatype": "BYTES", "data": ["Rome", None]},
-                ]
-            },
-        ),
-        (
-            "/v2/models/text/infer",
-            {
-                "inputs": [
-                    {
-                        "name": "x",
-                        "shape": [1],
-                        "datatype": "BYTES",
-                        "data": ["day"],
-                        "parameters": {"content_type": "str"},
-                    }
-                ]
-            },
-        ),
-    ],
-)
-V1 = Rest(
-    "v1",
-    [
-        ("/v1/models/iris:predict", {"instances": _ROWS}),
-        ("/v1/models/people:predict", {"instances": [{"age": 20, "city": "Rome"}, {"age": None, "city": "Paris"}]}),
-        ("/v1/models/people:predict", {"inputs": {"age": [20, 30], "city": ["Rome", "Paris"]}}),
-        ("/v1/models/text/versions/1:predict", {"instances": ["good", "night"]}),
-        ("/v1/models/sum:predict", {"signature_name": "serving_default", "inputs": [[1, 2, 3]]}),
-    ],
-)
-DOORS: Sequence[Door] = (V2, V1)
 
 
 @dataclass

@@ -8,21 +8,26 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from unit.serving.hostile import cases
-from unit.serving.hostile.doors import DOORS, MARKER, Door, Neighbour, Sending, exchange, judged
+from unit.serving.hostile import cases, rest_cases
+from unit.serving.hostile.doors import MARKER, Door, Neighbour, Sending, exchange, judged
+from unit.serving.hostile.grpc_doors import GRPC, Neighbours, calling
+from unit.serving.hostile.rest_doors import REST, V1
 from unit.serving.hostile.spoiling import sendings
 from unit.serving.process import Started
 
 MIB = 1024 * 1024
+DOORS: tuple[Door, ...] = (*REST, *GRPC)
+REFUSED = {**cases.REFUSED, **rest_cases.REFUSED}
 
 
 @pytest.fixture(scope="module")
 def neighbour(doors: Started) -> Iterator[Neighbour]:
-    """A caller who was there before."""
-    caller = Neighbour(doors)
-    caller.ask()
-    yield caller
-    caller.close()
+    """A caller who was there before, at both ports."""
+    with calling(doors) as channel:
+        caller = Neighbours(doors, channel=channel)
+        caller.ask()
+        yield caller
+        caller.close()
 
 
 def resident(server: Started) -> float:
@@ -62,16 +67,15 @@ def quiet(server: Started) -> None:
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
 def test_good_requests_are_good(doors: Started, door: Door) -> None:
     """What the other tests spoil is answered as it is."""
-    for target, document in door.good():
-        assert door.send(doors, Sending(target, json.dumps(document).encode())).answered, target
+    for target, document in door.good:
+        verdict = door.send(doors, Sending(target, *door.encode(document)))
+        assert verdict.answered, (target, verdict)
 
 
-@pytest.mark.parametrize("name", cases.REFUSED)
+@pytest.mark.parametrize("name", REFUSED)
 def test_refused(doors: Started, neighbour: Neighbour, name: str) -> None:
     """Each kind of malformed request gets a 4xx with one sentence, and the next caller his answer."""
-    sending = cases.REFUSED[name]()
-    door = next(door for door in DOORS if f"/{door.name}/" in sending.target)
-    verdict = door.send(doors, sending)
+    verdict = V1.send(doors, REFUSED[name]())
 
     assert verdict.refused, verdict.text[:500]
     assert MARKER not in verdict.text
@@ -79,9 +83,9 @@ def test_refused(doors: Started, neighbour: Neighbour, name: str) -> None:
     quiet(doors)
 
 
-def _property(examples: int) -> settings:
+def examples(number: int) -> settings:
     return settings(
-        max_examples=examples,
+        max_examples=number,
         deadline=None,
         derandomize=True,
         database=None,
@@ -94,7 +98,7 @@ def _property(examples: int) -> settings:
 def test_spoiled_requests(doors: Started, neighbour: Neighbour, door: Door) -> None:
     """Good requests with anything in them changed are answered or refused, one after another."""
 
-    @_property(120)
+    @examples(60)
     @given(sendings(door))
     def one(sending: Sending) -> None:
         check(doors, neighbour, door, sending)
@@ -109,7 +113,7 @@ def test_many_spoiled_requests(doors: Started, neighbour: Neighbour, door: Door)
     """The same, many more of them; memory stays where it was."""
     before = resident(doors)
 
-    @_property(600)
+    @examples(600)
     @given(sendings(door))
     def one(sending: Sending) -> None:
         check(doors, neighbour, door, sending)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from unit.serving.hostile.doors import MARKER, V1, Sending, exchange
+from unit.serving.hostile.doors import MARKER, Sending, exchange
+from unit.serving.hostile.rest_doors import V1
 from unit.serving.hostile.test_malformed import quiet
 from unit.serving.process import Started
 

@@ -20,7 +20,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction import DictVectorizer, FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
@@ -222,6 +222,42 @@ def test_records(tmp_path: Path) -> None:
 
     answers = model.predict(from_instances(model.signature, [{"city": "Oslo"}, *rows[:2]]), ["predict"])
     assert answers["predict"].tolist() == estimator.predict([{"city": "Oslo"}, *rows[:2]]).tolist()
+
+
+@pytest.mark.parametrize("first", [DictVectorizer(), FeatureHasher(8)], ids=lambda first: type(first).__name__)
+def test_records_that_do_not_fit(first: Any, tmp_path: Path) -> None:
+    """What a model of dicts cannot take in a record is the caller's to change, told by its row."""
+    rows = [{"city": "Paris", "age": 3}, {"city": "Rome", "age": 5}] * 10
+    model = served(make_pipeline(first, LogisticRegression()).fit(rows, LABELS[:20]), tmp_path)
+
+    def ask(value: Any) -> None:
+        model.predict(from_instances(model.signature, [rows[0], {"age": value}]), ["predict"])
+
+    for value, sentence in (
+        (float("nan"), "row 1: this model takes no missing or infinite values"),
+        (float("-inf"), "row 1: this model takes no missing or infinite values"),
+        (10**400, "row 1: a number does not fit FP64"),
+        (None, "row 1: values must be numbers, text or lists of text"),
+    ):
+        with pytest.raises(InvalidRequest, match=sentence):
+            ask(value)
+    ask(10**30)
+    if isinstance(first, DictVectorizer):
+        ask(["a", "b"])
+    else:
+        with pytest.raises(InvalidRequest, match="row 1: this model takes no lists of text"):
+            ask(["a", "b"])
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"\\udfff": 1}', '{"a": 1e999}', '{"a": NaN', "[" * 5000])
+def test_records_as_text_that_are_no_json(text: str, tmp_path: Path) -> None:
+    """In v2 a record is JSON text, and as strict as a body is."""
+    estimator = make_pipeline(FeatureHasher(8), LogisticRegression()).fit([{"a": 1}, {"a": 2}], [0, 1])
+    model = served(estimator, tmp_path)
+
+    with pytest.raises(InvalidRequest, match="row 0: expected the JSON text of an object"):
+        from_tensors(model.signature, [("x", "BYTES", [1], [text])])
+    assert from_tensors(model.signature, [("x", "BYTES", [1], ['{"a": "\\ud83d\\ude00"}'])])
 
 
 def test_coefficients_set_by_hand(tmp_path: Path) -> None:
