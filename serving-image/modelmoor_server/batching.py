@@ -9,9 +9,9 @@ import numpy as np
 
 from modelmoor_server.cost import Cost
 from modelmoor_server.exchange import InferenceRequest
+from modelmoor_server.naming import OF_SIGNATURE
 from modelmoor_server.runtimes.base import Independence, Model
 from modelmoor_server.settings import Batching
-from modelmoor_server.signature import OF_SIGNATURE
 
 CALL_SECONDS = 0.05  # a call of several rows is not made longer than this: neighbours wait for it
 

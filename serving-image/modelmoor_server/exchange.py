@@ -54,15 +54,19 @@ class Call(Protocol):
 
 def rows_of(inputs: Mapping[str, np.ndarray]) -> int:
     """Rows of a request: dimension 0 of its inputs."""
+    if len(inputs) == 1:  # the frequent case
+        (array,) = inputs.values()
+        return len(array) if array.ndim else 1
     return max((len(array) for array in inputs.values() if array.ndim), default=1)
 
 
 def output_tensor(name: str, array: np.ndarray) -> OutputTensor:
     """An output as the doors write it. Raises TypeError for a dtype that the protocol does not know."""
+    dtype = array.dtype
     datatype = Datatype.of(array)
-    if array.dtype.kind in "US":
+    if dtype.kind in "US":
         array = _texts(array)
-    elif not array.dtype.isnative:
+    elif not dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return OutputTensor(name, datatype, array if array.flags.c_contiguous else np.ascontiguousarray(array))
 

@@ -58,20 +58,22 @@ class Intake:
         """
         return from_tensors(self.signature, tensors, frame=frame)
 
-    def from_instances(self, instances: Any) -> dict[str, np.ndarray]:
-        """The rows of a v1 request as arrays. Raises InvalidRequest."""
-        return from_instances(self.signature, instances)
+    def from_instances(self, instances: Any, signature: Signature | None = None) -> dict[str, np.ndarray]:
+        """The rows of a v1 request as arrays. signature: another one than the model's own. Raises InvalidRequest."""
+        return from_instances(signature or self.signature, instances)
 
-    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
-        """The column form of a v1 request as arrays. Raises InvalidRequest."""
-        return from_columns(self.signature, columns)
+    def from_columns(self, columns: Any, signature: Signature | None = None) -> dict[str, np.ndarray]:
+        """The column form of a v1 request as arrays. signature: as above. Raises InvalidRequest."""
+        return from_columns(signature or self.signature, columns)
 
     def request(
         self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = (), id: str | None = None
     ) -> InferenceRequest:
         """A request for `outputs`, or for the default ones where it names none. Raises InvalidRequest."""
+        if not outputs:
+            return InferenceRequest(inputs, self.default_outputs, id)
         for position, name in enumerate(outputs):
             if name not in self._outputs:
                 known = ", ".join(field.name for field in self.signature.outputs)
                 raise InvalidRequest(f"outputs[{position}]: the model has no such output; it has {known}")
-        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)) or self.default_outputs, id)
+        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)), id)

@@ -11,7 +11,7 @@ import struct
 import termios
 from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from modelmoor_server.http.body import Body, ChunkedBody, SizedBody, too_large
 from modelmoor_server.http.message import Head, Pending, Refusal, Response, Route, error, retry_later, written
@@ -31,12 +31,23 @@ class State(Enum):
     CLOSED = "Closed"
 
 
+class Repeated(NamedTuple):
+    """The head of a connection's last request. begin: where the body begins. size: bytes of both."""
+
+    raw: bytes
+    head: Head
+    route: Route
+    begin: int
+    size: int
+
+
 class Connection(asyncio.Protocol):
     """The protocol object of one connection; all its calls come from the event loop."""
 
     __slots__ = (
         "_body", "_buffer", "_discarded", "_dispatching", "_eof", "_expires", "_head", "_head_since", "_paused",
-        "_pending", "_reserved", "_route", "_server", "_since", "_state", "_surplus", "_transport", "_writing_since",
+        "_pending", "_repeated", "_reserved", "_route", "_server", "_since", "_state", "_surplus", "_transport",
+        "_writing_since",
     )  # fmt: skip
 
     def __init__(self, server: "Server") -> None:
@@ -49,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._route: Route
         self._transport: asyncio.Transport
         self._pending: Pending | None = None
+        self._repeated: Repeated | None = None
         self._reserved = 0  # bytes of the process's budget for bodies
         self._discarded = 0
         self._dispatching = self._eof = self._paused = self._surplus = False
@@ -75,7 +87,18 @@ class Connection(asyncio.Protocol):
         self._server.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._state is State.LINGER:
+        repeated = self._repeated
+        if (
+            repeated is not None
+            and len(data) == repeated.size
+            and self._state is State.HEAD
+            and not self._buffer
+            and self._writing_since is None
+            and data.startswith(repeated.raw)
+        ):
+            self._head, self._route, self._head_since = repeated.head, repeated.route, None
+            self._dispatch(data[repeated.begin :])
+        elif self._state is State.LINGER:
             self._discarded += len(data)  # what follows the last answer is thrown away, but not without end
             if self._discarded > self._server.limits.linger_bytes:
                 self._transport.abort()
@@ -112,7 +135,9 @@ class Connection(asyncio.Protocol):
                     data = data[self._receive(self._body, data) :]
                     turns += 1
                 elif end := self._server.heads.end(data):
-                    data = self._begin(self._server.heads.read(data[:end]), data[end:])
+                    raw = data[:end]
+                    data = self._begin(self._server.heads.read(raw), data[end:])
+                    self._remember(raw)
                     turns += 1
                 else:
                     if self._head_since is None and data.strip(b"\r\n"):
@@ -150,6 +175,15 @@ class Connection(asyncio.Protocol):
         if head.expects_continue and not data:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return data
+
+    def _remember(self, raw: bytes) -> None:
+        """A client sends the same head again and again: the next time, nothing of it has to be looked at."""
+        head = self._head
+        if head.length is None or head.length > self._route.body_limit or head.expects_continue or self._surplus:
+            self._repeated = None
+        elif self._repeated is None or self._repeated.raw != raw:
+            known = self._server.heads.knows(raw)
+            self._repeated = Repeated(raw, head, self._route, len(raw), len(raw) + head.length) if known else None
 
     def _receive(self, body: Body, data: bytes) -> int:
         taken = body.feed(data)

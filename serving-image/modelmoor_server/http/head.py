@@ -64,6 +64,10 @@ class HeadReader:
                 self._known[raw] = head
         return head
 
+    def knows(self, raw: bytes) -> bool:
+        """Whether the verdict on a head is kept."""
+        return raw in self._known
+
     def _judge(self, raw: bytes) -> Head:
         method, target, minor = self._line(raw[: raw.find(b"\n") + 1])
         collected = _Collector()

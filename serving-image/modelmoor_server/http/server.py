@@ -16,7 +16,7 @@ from modelmoor_server.http.message import Head, Route
 class Server:
     """Accepts connections and gives each of their requests to the application.
 
-    application: where a request goes, by its head; it may be replaced while the server runs.
+    application: where a request goes, by its head; a connection keeps what it was told for a head that comes again.
     refused: told the status of each request that was refused before it reached the application.
     """
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.naming import OF_SIGNATURE
 from modelmoor_server.repository import Entry, State
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ class Signed(NamedTuple):
         if not self.alternative:
             return intake.request(arrays, names)
         from modelmoor_server.exchange import InferenceRequest  # brings numpy, as the model has by now
-        from modelmoor_server.signature import OF_SIGNATURE
 
         start = self.name + OF_SIGNATURE
         return InferenceRequest(
@@ -93,8 +93,6 @@ def signed(intake: "Intake", name: str | None) -> Signed:
 
 def public(outputs: "Sequence[OutputTensor]") -> "Sequence[OutputTensor]":
     """Outputs under the names of their own signature."""
-    from modelmoor_server.signature import OF_SIGNATURE
-
     if OF_SIGNATURE not in outputs[0].name:
         return outputs
     return [output._replace(name=output.name.partition(OF_SIGNATURE)[2]) for output in outputs]

@@ -20,8 +20,6 @@ class V1Call(HttpCall):
     door: ClassVar[str] = "v1"
 
     def decode(self) -> "InferenceRequest":
-        from modelmoor_server.signature import from_columns, from_instances  # brings numpy, as the model has by now
-
         document = payload.parse(self._body)
         rows, columns = document.get("instances"), document.get("inputs")
         self._by_columns = columns is not None
@@ -32,7 +30,8 @@ class V1Call(HttpCall):
         given = values.without_base64(columns if rows is None else rows, self._body, chosen.signature)
         if rows is None and not isinstance(given, (list, dict)) and len(chosen.signature.inputs) == 1:
             given = {chosen.signature.inputs[0].name: given}  # a scalar, for the one input of a model that takes it
-        return chosen.request(inference, (from_columns if rows is None else from_instances)(chosen.signature, given))
+        convert = inference.from_columns if rows is None else inference.from_instances
+        return chosen.request(inference, convert(given, chosen.signature))
 
     def encode(self, response: "InferenceResponse") -> bytes:
         outputs = tfs.public(response.outputs)

@@ -35,10 +35,10 @@ def without_base64(values: Any, body: bytes, signature: "Signature") -> Any:
 
 def rows(outputs: Sequence["OutputTensor"]) -> Any:
     """Outputs as rows: values where there is one output, else an object by name a row. Raises InvalidRequest."""
+    if len(outputs) == 1 and outputs[0].array.ndim:
+        return column(outputs[0])
     if any(output.array.ndim == 0 for output in outputs) or len({len(output.array) for output in outputs}) > 1:
         raise InvalidRequest("The model's outputs are not one a row: send the column form (inputs) to get them.")
-    if len(outputs) == 1:
-        return column(outputs[0])
     names = [output.name for output in outputs]
 
     def part(start: int, end: int) -> list[dict[str, Any]]:

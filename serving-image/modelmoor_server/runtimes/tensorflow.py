@@ -12,9 +12,10 @@ import numpy as np
 from modelmoor_server.errors import InvalidRequest, ModelError, cause_name
 from modelmoor_server.inspection import Inspection
 from modelmoor_server.inspection.saved_model import FILE
+from modelmoor_server.naming import OF_SIGNATURE
 from modelmoor_server.runtimes import tensors, versions  # tensors first: it sets TensorFlow's environment
 from modelmoor_server.runtimes.base import Engine, Independence, Policy
-from modelmoor_server.signature import OF_SIGNATURE, Datatype, Field, Signature
+from modelmoor_server.signature import Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip
 

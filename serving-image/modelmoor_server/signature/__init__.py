@@ -7,9 +7,9 @@ conversion.py  the requests of both protocols -> arrays by public name
 """
 
 from modelmoor_server.signature.conversion import from_columns, from_instances, from_tensors
-from modelmoor_server.signature.types import OF_SIGNATURE, Datatype, Field, Signature, Source, Tensor
+from modelmoor_server.signature.types import Datatype, Field, Signature, Source, Tensor
 
 __all__ = [
-    "OF_SIGNATURE", "Datatype", "Field", "Signature", "Source", "Tensor", "from_columns", "from_instances",
+    "Datatype", "Field", "Signature", "Source", "Tensor", "from_columns", "from_instances",
     "from_tensors",
 ]  # fmt: skip

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-OF_SIGNATURE = "\x1f"  # between a signature's name and that of one of its inputs or outputs; never leaves the server
-
 
 class Datatype(StrEnum):
     """The tensor datatypes of the Open Inference Protocol v2."""
@@ -39,12 +37,15 @@ class Datatype(StrEnum):
     @classmethod
     def of(cls, array: np.ndarray) -> "Datatype":
         """The datatype of an array in memory. Raises TypeError where the protocol has none (dates, complex)."""
-        if array.dtype.kind in "OUS":
+        dtype = array.dtype
+        if (found := _DATATYPE.get(dtype)) is not None:
+            return found
+        if dtype.kind in "OUS":
             return cls.BYTES
         try:
-            return _DATATYPE[array.dtype.newbyteorder("=")]
+            return _DATATYPE[dtype.newbyteorder("=")]
         except KeyError:
-            raise TypeError(f"no protocol datatype for numpy dtype {array.dtype}") from None
+            raise TypeError(f"no protocol datatype for numpy dtype {dtype}") from None
 
 
 _NUMPY: dict[Datatype, np.dtype[Any]] = {

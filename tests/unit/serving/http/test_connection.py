@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import socket
 import threading
 import time
@@ -42,6 +43,30 @@ def test_kept_connection_answers_again(server: Running) -> None:
 
             assert answer.status == 200
             assert "connection" not in answer.headers
+
+
+def test_a_head_that_comes_again_leads_to_the_same_and_its_body_is_new(server: Running) -> None:
+    """However the bytes come: whole, in pieces, two at once, with another head in between, with credentials."""
+
+    def post(body: bytes, more: bytes = b"") -> bytes:
+        return b"POST /x HTTP/1.1\r\nHost: a\r\n%bContent-Length: %d\r\n\r\n%b" % (more, len(body), body)
+
+    secret = b"Authorization: Bearer s\r\n"
+    sent = [post(b"one"), post(b"two"), GET, post(b"six"), post(b"seven"), post(b"eight"), post(b"nine1"), GET, GET]
+    sent += [post(b"ten", secret), post(b"hen", secret), post(b""), post(b"")]
+    wanted = [data.partition(b"\r\n\r\n")[2].decode() for data in sent]
+    with server.connect() as sock:
+        for cut in (0, 5, -2):
+            told = []
+            for data in sent:
+                for piece in filter(None, (data[:cut], data[cut:])):
+                    sock.sendall(piece)
+                    time.sleep(0.01 * bool(cut))
+                told.append(json.loads(read_answer(sock).body))
+            assert [answer["body"] for answer in told] == wanted
+            assert [answer["method"] for answer in told] == [data.partition(b" ")[0].decode() for data in sent]
+        sock.sendall(post(b"one") + post(b"two") + LAST)
+        assert [json.loads(answer.body)["body"] for answer in answers(read_all(sock))] == ["one", "two", ""]
 
 
 def test_head_request_gets_the_length_and_no_body(server: Running) -> None:

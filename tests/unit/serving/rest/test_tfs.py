@@ -12,9 +12,9 @@ import pytest
 from modelmoor_server.batching import key_of
 from modelmoor_server.errors import InvalidRequest, ModelError, Phase, Reason
 from modelmoor_server.inference import InferenceRequest, output_tensor
+from modelmoor_server.naming import OF_SIGNATURE
 from modelmoor_server.repository import Entry, State
 from modelmoor_server.rest import tfs, values
-from modelmoor_server.signature import OF_SIGNATURE
 from unit.serving.process import Started
 
 ROWS = [[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]

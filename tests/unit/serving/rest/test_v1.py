@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from modelmoor_server.inference import InferenceResponse, output_tensor
+from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.rest.v1 import V1Call
 from unit.serving.inference.models import SIGNATURE
 from unit.serving.process import Started
@@ -78,19 +79,15 @@ def test_status_is_that_of_kserve_and_of_tensorflow_serving(doors: Started) -> N
 @pytest.mark.parametrize(("body", "columns"), [({"instances": [[1]]}, False), ({"inputs": [[1]]}, True)])
 def test_several_outputs_are_objects_by_name(body: dict[str, Any], columns: bool) -> None:
     """Several outputs make one object a row; the column form also has them by name."""
-    call = V1Call(Any, Columns(), json.dumps(body).encode(), print)  # type: ignore[arg-type]
+    call = V1Call(
+        Any,
+        Intake(Identity("m", "sha256:0", "sklearn", "scikit-learn", None), SIGNATURE, ("predict",)),
+        json.dumps(body).encode(),
+        print,
+    )  # type: ignore[arg-type]
     call.decode()
     outputs = (output_tensor("a", np.array([1, 2])), output_tensor("b", np.array([["x"], ["y"]])))
     answer = json.loads(call.encode(InferenceResponse(outputs)))
 
     assert answer.pop("predictions") == [{"a": 1, "b": ["x"]}, {"a": 2, "b": ["y"]}]
     assert answer == ({"outputs": {"a": [1, 2], "b": [["x"], ["y"]]}} if columns else {})
-
-
-class Columns:
-    """The part of an Inference that decoding asks; the answer is what this test is about."""
-
-    signature = SIGNATURE
-    default_outputs = ("predict",)
-
-    def request(self, arrays: dict[str, np.ndarray], outputs: tuple[str, ...]) -> None: ...
