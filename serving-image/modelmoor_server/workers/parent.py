@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from modelmoor_server.errors import ModelError, Phase, Reason
+from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.http.server import reserve
 from modelmoor_server.process import port_taken
 from modelmoor_server.settings import Settings
@@ -161,15 +161,23 @@ class _Parent:
             tries = 0 if steady else min(tries + 1, len(PAUSES) - 1)
             log.error("WorkerEnded", extra={"fields": {"worker": number, "code": code, "pause": PAUSES[tries]}})
             await asyncio.sleep(PAUSES[tries])
+            await self._replace(number)
+
+    async def _replace(self, number: int) -> None:
+        """Start a worker and let it join; one that cannot is ended, and its keeper sees that."""
+        try:
             worker = self._workers[number] = await _Worker.start(number, self._settings, self._handlers)
-            try:
-                await self._together.join(worker.channel)
-            except (Gone, ModelError) as error:
-                told = {"reason": error.reason, "message": error.message} if isinstance(error, ModelError) else {}
-                log.error("WorkerNotReady", extra={"fields": {"worker": number, **told}})
-                worker.signal(signal.SIGKILL)
-            else:
-                log.info("WorkerReady", extra={"fields": {"worker": number}})
+        except OSError as error:  # no process, no memory, no file to be had at this moment
+            log.error("WorkerNotReady", extra={"fields": {"worker": number, "reason": cause_name(error)}})
+            return  # the keeper finds the old one ended, and tries again after a longer pause
+        try:
+            await self._together.join(worker.channel)
+        except (Gone, ModelError) as error:
+            told = {"reason": error.reason, "message": error.message} if isinstance(error, ModelError) else {}
+            log.error("WorkerNotReady", extra={"fields": {"worker": number, **told}})
+            worker.signal(signal.SIGKILL)
+        else:
+            log.info("WorkerReady", extra={"fields": {"worker": number}})
 
     async def _watch(self, worker: _Worker) -> int:
         """The worker's exit code, once it has ended; one whose event loop stands still is ended."""
