@@ -1,10 +1,12 @@
 """Tests of the native kernel need it: where a compiler is, its absence is a failure and no reason to skip."""
 
 import shutil
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification, make_regression
+from threadpoolctl import threadpool_limits
 
 from modelmoor_server import native
 
@@ -33,3 +35,10 @@ def labelled() -> dict[int, tuple[np.ndarray, np.ndarray]]:
         )
         for classes in (2, 3, 10)
     }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """OpenMP's threads wait for each other by spinning: on a busy machine a fit takes minutes with two of them."""
+    with threadpool_limits(1):
+        yield
