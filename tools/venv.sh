@@ -19,8 +19,9 @@ find_python() { # the newest interpreter that both distributions support
 }
 
 python=$(find_python)
-stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml tools/venv.sh; "$python" --version; } | sha256sum | cut -c1-12)
-[ -e "$stamp" ] && exit 0
+native=serving-image/modelmoor_server/native # compiled while the server is installed
+stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml serving-image/hatch_build.py tools/venv.sh "$native"/{_kernel.c,build.py}; "$python" --version; } | sha256sum | cut -c1-12)
+if [ -e "$stamp" ] && { [ -e "$native/_kernel.abi3.so" ] || ! command -v cc >/dev/null; }; then exit 0; fi
 
 say "venv: installing the tools and libraries (about a minute the first time)"
 if ! "$python" -m venv --clear .venv >/dev/null 2>&1; then

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Prints two lines, BASE_IMAGE=... and BUILDER_IMAGE=...: what the product's Dockerfiles are built on, on this machine.
 # The base is python:3.11-slim where it can be pulled, else a Python of Debian's (base/python-root.sh). The builder is
-# the base with what this machine's pip needs to reach its package index (its certificates and its pip configuration);
-# neither ends up in a product image.
+# python:3.11, or its stand-in, with what this machine's pip needs to reach its package index (its certificates and its
+# pip configuration); neither ends up in a product image.
 # usage: base.sh     (a Docker engine answers: engine.sh)
 source "$(dirname "$0")/lib.sh"
 [ $# = 0 ] || usage 2
 
-ordinary=python:3.11-slim
+ordinary=python:3.11-slim ordinary_builder=python:3.11
 trust=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 has() { docker image inspect "$1" >/dev/null 2>&1; }
 
@@ -31,8 +31,8 @@ make_base() {
 
 local_base=modelmoor/python:3.11-$(cd "$infra" && hash_of base/python-root.sh)
 locked base
-base=$ordinary builder=$ordinary
-if ! has "$ordinary" && { has "$local_base" || ! pull "$ordinary"; }; then
+base=$ordinary builder=$ordinary_builder
+if ! { has "$ordinary" && has "$ordinary_builder"; } && { has "$local_base" || ! pull "$ordinary" || ! pull "$ordinary_builder"; }; then
   has "$local_base" || make_base "$local_base"
   base=$local_base builder=$local_base-pip
 fi

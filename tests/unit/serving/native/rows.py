@@ -17,7 +17,7 @@ def thresholds(estimator: Any) -> list[np.ndarray]:
     for feature, threshold, leaf in _nodes(estimator):
         for column in np.unique(feature[~leaf]):
             found[column].append(threshold[~leaf & (feature == column)])
-    return [np.unique(np.concatenate(each)) if each else np.zeros(1) for each in found]
+    return [np.unique(np.concatenate([np.zeros(1), *each])) for each in found]
 
 
 def _nodes(estimator: Any) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -33,15 +33,17 @@ def _nodes(estimator: Any) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]
         yield tree.feature, tree.threshold, tree.children_left == -1
 
 
-def beside(values: np.ndarray) -> np.ndarray:
-    """The values themselves, as float32, and one step of float32 and of float64 to either side."""
+def beside(values: np.ndarray, rounds: bool) -> np.ndarray:
+    """The values themselves, as float32, and one step of float32 and of float64 to either side.
+
+    rounds: only what float32 can hold."""
     with np.errstate(over="ignore"):
         single = values.astype(np.float32)
         steps = [np.nextafter(single, np.float32(end)).astype(np.float64) for end in (np.inf, -np.inf)]
         halves = [(single.astype(np.float64) + step) / 2 for step in steps]  # where rounding to float32 is a tie
-    around = [np.nextafter(values, end) for end in (np.inf, -np.inf)]
-    every = np.concatenate([values, single.astype(np.float64), *steps, *halves, *around])
-    return every[np.isfinite(every)]
+        around = [np.nextafter(values, end) for end in (np.inf, -np.inf)]
+        every = np.concatenate([values, single.astype(np.float64), *steps, *halves, *around])
+        return every[np.isfinite(every.astype(np.float32) if rounds else every)]
 
 
 def rows(estimator: Any, x: np.ndarray, count: int = 2000, seed: int = 0) -> np.ndarray:
@@ -49,8 +51,9 @@ def rows(estimator: Any, x: np.ndarray, count: int = 2000, seed: int = 0) -> np.
     random = np.random.default_rng(seed)
     features = estimator.n_features_in_
     like = x.mean(axis=0) + x.std(axis=0) * random.normal(size=(count, features)) * 1.5
-    edges = np.column_stack([random.choice(beside(each), size=count) for each in thresholds(estimator)])
-    huge = HUGE if hasattr(estimator, "_predictors") else HUGE_SINGLE
+    rounds = not hasattr(estimator, "_predictors")
+    edges = np.column_stack([random.choice(beside(each, rounds), size=count) for each in thresholds(estimator)])
+    huge = HUGE_SINGLE if rounds else HUGE
     odd = random.choice(np.concatenate([ODD, huge]), size=(count // 4, features))
     mixed = np.where(random.random((count, features)) < 0.3, edges, like)
     strange = np.where(random.random(odd.shape) < 0.3, odd, like[: len(odd)])

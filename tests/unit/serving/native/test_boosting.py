@@ -13,6 +13,7 @@ from sklearn.ensemble import (
 
 from unit.serving.native.proof import prove, unfit
 
+pytestmark = pytest.mark.slow
 Numbers = tuple[np.ndarray, np.ndarray]
 LABELS: list[dict[str, Any]] = [
     {},

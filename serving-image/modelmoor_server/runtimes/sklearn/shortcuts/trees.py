@@ -176,8 +176,14 @@ def _forest(member: str) -> Callable[[Any], dict[str, Method]]:
 
 def _boosting(estimator: Any) -> dict[str, Method]:
     features, columns = int(estimator.n_features_in_), int(estimator.n_trees_per_iteration_)
-    members, rate = estimator.estimators_, float(estimator.learning_rate)
-    _require(ROUNDS_TWICE, type(members) is np.ndarray, members.ndim == 2, members.shape[1] == columns)
+    members, rate = estimator.estimators_, estimator.learning_rate
+    _require(
+        ROUNDS_TWICE,
+        isinstance(rate, int | float),
+        type(members) is np.ndarray,
+        members.ndim == 2,
+        members.shape[1] == columns,
+    )
     init = estimator.init_
     _require(isinstance(init, str) or _is(init, "sklearn.dummy", "DummyClassifier", "DummyRegressor"))
     first = [estimator._raw_predict_init(np.zeros((rows, features), dtype=np.float32)) for rows in SIZES]
