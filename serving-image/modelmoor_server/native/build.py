@@ -25,7 +25,7 @@ class CannotBuildError(Exception):
     """There will be no kernel; `str(error)` says why, and what can be done."""
 
 
-def build() -> Path:
+def build(into: Path = RESULT) -> Path:
     """The compiled kernel, in one step: a process that has the old one open keeps it. Raises CannotBuildError."""
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:
@@ -35,18 +35,18 @@ def build() -> Path:
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
         raise CannotBuildError("Python's headers are not installed; on Debian: apt-get install python3-dev")
-    temporary = RESULT.with_name(f".{RESULT.name}.{os.getpid()}")
+    temporary = into.with_name(f".{into.name}.{os.getpid()}")
     command = [*compiler, *FLAGS, *PLATFORM, f"-I{headers}", str(SOURCE), "-o", str(temporary)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CannotBuildError(f"the C compiler failed:\n{done.stderr.strip()}")
-        temporary.replace(RESULT)
+        temporary.replace(into)
     except OSError as error:
         raise CannotBuildError(f"the C compiler could not be run, or its result not be kept: {error}") from None
     finally:
         temporary.unlink(missing_ok=True)
-    return RESULT
+    return into
 
 
 if __name__ == "__main__":
