@@ -16,9 +16,8 @@ import numpy as np
 from modelmoor_server import native
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.runtimes.sklearn.independence import independence_of
-from modelmoor_server.runtimes.sklearn.shortcuts import Unfit
+from modelmoor_server.runtimes.sklearn.shortcuts import Method, Unfit
 
-Method = Callable[[np.ndarray], np.ndarray]
 Flat = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 SIZES = (1, 2, 9, 64)  # rows for which the first sums of boosting must be the same
