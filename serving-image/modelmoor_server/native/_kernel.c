@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LANES 16      /* walks at once: 8 and 32 were slower */
+#define LANES 16      /* walks at once: 4 and 8 were slower */
 #define STRIDE 4      /* levels between two looks whether all walks have ended */
 #define SCRATCH 1024  /* numbers on the stack; more are allocated for a call */
 #define BLOCK 16384   /* numbers of one block of rows: they stay in the cache while all trees pass by */

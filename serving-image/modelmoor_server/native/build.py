@@ -16,7 +16,7 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("_kernel.c")
 RESULT = SOURCE.with_name("_kernel.abi3.so")
 # no contraction: a fused multiply-add rounds once where scikit-learn's build rounds twice. No instruction set: the
-# plain one was as fast as x86-64-v3, and what is built here may run on an older processor.
+# plain one was about as fast as x86-64-v3, and what is built here may run on an older processor.
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra")
 PLATFORM = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
 
