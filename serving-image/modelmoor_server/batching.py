@@ -38,13 +38,17 @@ def most_rows(settings: Batching, cost: Cost) -> int:
     return min(settings.max_size, cost.rows_within(CALL_SECONDS))
 
 
-def slice_rows(settings: Batching, cost: Cost, answered: int) -> int:
-    """Rows of the next slice of a large request, of which `answered` rows are done.
+def slice_rows(settings: Batching, cost: Cost, answered: int, left: int) -> int:
+    """Rows of the next slice of a large request, of which `answered` rows are done and `left` are not.
 
     Where a call has a high fixed cost, slices of `max_size` take many times as long as one call: 340,000 rows of a
-    table took 28 s instead of 0.8 s.
+    table took 28 s instead of 0.8 s. So they grow, by powers of two: TensorFlow keeps something for every number of
+    rows that it has seen (0.2 MiB of a small network), and any number would come up sooner or later.
     """
-    return max(most_rows(settings, cost), min(cost.rows_within(SLICE_SECONDS), _GROWTH * answered))
+    limit = max(most_rows(settings, cost), min(cost.rows_within(SLICE_SECONDS), _GROWTH * answered))
+    if left <= min(limit, settings.max_size):
+        return left
+    return 1 << (min(limit, left).bit_length() - 1)
 
 
 def key_of(request: InferenceRequest) -> Hashable | None:

@@ -266,7 +266,7 @@ class Inference(Intake):
             self._caller.answer([job], done)
         elif job.at == 0 and job.rows <= most:
             self._caller.answer([job, *self._company(job, most)], done)
-        elif not self._caller.slice(job, slice_rows(self.batching, self._cost, job.at), done):
+        elif not self._caller.slice(job, slice_rows(self.batching, self._cost, job.at, job.rows - job.at), done):
             if job.left:
                 job.outcome = CallerLeft("The connection was closed before the answer was complete.")
             if job.open:

@@ -83,6 +83,8 @@ class Server:
         async def handle(request: bytes, context: Any) -> bytes:
             with self._call(context) as caller:
                 try:
+                    if caller.late:
+                        raise TimedOut("The deadline had passed before the call was looked at.")
                     await _compress(context)
                     return await answer(request, caller)
                 except Exception as error:  # noqa: BLE001 - the edge: grpcio would tell the caller str(error)

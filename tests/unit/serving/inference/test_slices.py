@@ -26,7 +26,7 @@ async def test_slices() -> None:
 
     assert await small.outcome == b"[1.0]"
     assert await large.outcome == b"[50.0]"
-    assert it.model.calls == [[5] * 4, [1], [5] * 6]
+    assert it.model.calls == [[5] * 4, [1], [5] * 4, [5] * 2]
     assert sum(inference._counters.queue.counts) == 2
     assert not inference.busy
 
@@ -38,19 +38,41 @@ def test_slices_grow_while_they_stay_short() -> None:
     dear.measure(0.005, 0.080, 16)
     settings = Batching(max_size=64)
 
-    assert [slice_rows(settings, cheap, answered) for answered in (0, 64, 320, 1600)] == [64, 256, 1280, 6400]
-    assert 14_000 < slice_rows(settings, cheap, 20_000) < 16_000
-    assert slice_rows(settings, dear, 20_000) == most_rows(settings, dear) < 12
+    assert [slice_rows(settings, cheap, answered, 10**6) for answered in (0, 64, 320, 1344)] == [64, 256, 1024, 4096]
+    assert slice_rows(settings, cheap, 20_000, 10**6) == 8192
+    assert slice_rows(settings, dear, 20_000, 10**6) == 8 <= most_rows(settings, dear) < 12
+
+
+def test_few_different_slices() -> None:
+    """Whatever the machine's speed and the request's rows: powers of two, and at the end any number up to `max_size`.
+
+    TensorFlow keeps something for every number of rows that it has seen."""
+    settings, seen = Batching(max_size=64), set()
+    for seconds in (1e-6, 17e-6, 23e-6, 90e-6):
+        cost = Cost()
+        cost.measure(0.001, 0.001 + 15 * seconds, 16)
+        for rows in range(65, 3000, 7):
+            answered = 0
+            while answered < rows:
+                slice_ = slice_rows(settings, cost, answered, rows - answered)
+                assert 0 < slice_ <= rows - answered
+                seen.add(slice_)
+                answered += slice_
+    assert {rows for rows in seen if rows > 64} <= {128, 256, 512, 1024, 2048}
 
 
 async def test_the_row_of_an_error_in_a_later_slice() -> None:
     """A refusal names the row of the request, not that of the slice."""
 
-    def act(x: np.ndarray) -> np.ndarray:
-        raise InvalidRequest.of_row("input 'x'", 1, "no") if len(x) > 4 else Exception
+    calls = []
 
-    model = close(lambda x: act(x) if len(x) > 4 else x)
-    inference = served(model, row=SLOW, batching=Batching(max_size=4))
+    def act(x: np.ndarray) -> np.ndarray:
+        calls.append(len(x))
+        if len(calls) == 2:
+            raise InvalidRequest.of_row("input 'x'", 1, "no")
+        return x
+
+    inference = served(close(act), row=SLOW, batching=Batching(max_size=4))
     asked = Asked(inference, rows=10)
     inference.submit(asked)
 
