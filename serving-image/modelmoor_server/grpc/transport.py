@@ -83,7 +83,7 @@ class Server:
         async def handle(request: bytes, context: Any) -> bytes:
             with self._call(context) as caller:
                 try:
-                    if caller.late:
+                    if caller.seconds is not None and caller.seconds <= 0:
                         raise TimedOut("The deadline had passed before the call was looked at.")
                     await _compress(context)
                     return await answer(request, caller)

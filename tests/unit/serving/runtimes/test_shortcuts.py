@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
@@ -41,6 +42,11 @@ def fitted() -> dict[str, Any]:
             found[f"{kind.__name__} {name}"] = kind().fit(X, target)
     for scaler in SCALERS:
         found[f"{scaler} before"] = make_pipeline(clone(scaler), LogisticRegression()).fit(X, TARGETS["words"])
+    for forest in (RandomForestClassifier(20, n_jobs=2), HistGradientBoostingClassifier(max_iter=20)):
+        found[type(forest).__name__] = forest.fit(X, TARGETS["words"])
+        found[f"{type(forest).__name__} behind a scaler"] = make_pipeline(StandardScaler(), clone(forest)).fit(
+            X, TARGETS["three"]
+        )
     found["three steps"] = Pipeline(
         [("a", RobustScaler()), ("b", "passthrough"), ("c", StandardScaler()), ("d", Ridge())]
     ).fit(X, NUMBER)
