@@ -1,0 +1,52 @@
+"""What a run measured, cell by cell, before anything is summed up."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One server, one protocol, one case, one round. cpu: seconds of its processes. foreign: cores that others had."""
+
+    server: str
+    kind: str
+    protocol: str
+    model: str
+    rows: int
+    connections: int
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    errors: int
+    cpu: float
+    foreign: float
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A server by itself. ready: seconds to its first right answer. memory: MB after load, of all its processes."""
+
+    server: str
+    kind: str
+    model: str
+    ready: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """The bare call of a model. microseconds: processor time by rows. memory: MB of the process that called once."""
+
+    model: str
+    memory: float
+    microseconds: dict[int, float]
+
+
+@dataclass
+class Found:
+    """Everything that a run measured. problems: what is not measured or does not count, and why."""
+
+    cells: list[Cell] = field(default_factory=list)
+    alone: list[Alone] = field(default_factory=list)
+    in_process: list[InProcess] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
