@@ -65,9 +65,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [server.name for server in SERVERS if server.kind not in ("ours", "floor")]
+    names = ", ".join(server.name for server in SERVERS if server.kind not in ("ours", "floor"))
     parser.add_argument("--only", action="append", choices=models.NAMES, help="a model; may be repeated (all)")
-    parser.add_argument("--peer", action="append", default=[], choices=names, help="a peer; may be repeated (all)")
+    parser.add_argument(
+        "--peer", action="append", default=[], type=peer, help=f"a peer, as its name begins; may be repeated: {names}"
+    )
     parser.add_argument("--quick", action="store_true", help="iris and forest, the best peers: ten minutes")
     parser.add_argument("--seconds", type=int, help="of load a cell and round (3; quick: 2)")
     parser.add_argument("--rounds", type=int, help="of which the median is told (5; quick: 3)")
@@ -77,6 +79,13 @@ def _options() -> argparse.Namespace:
     options.seconds = options.seconds or (2 if options.quick else 3)
     options.rounds = options.rounds or (3 if options.quick else 5)
     return options
+
+
+def peer(begin: str) -> str:
+    """The argument in lower case. Raises ArgumentTypeError where no peer's name begins so."""
+    if any(server.name.lower().startswith(begin.lower()) for server in SERVERS):
+        return begin.lower()
+    raise argparse.ArgumentTypeError(f"no peer's name begins with {begin!r}")
 
 
 if __name__ == "__main__":

@@ -127,9 +127,7 @@ GOALS = (
     Goal("cnn by TensorFlow, JSON, 16: over FastAPI with tf.function", against("cnn", 16, kinds=PYTHON), 8),
     Goal("cnn by the fast engine, JSON, 16: over the same", against("cnn", 16, kinds=PYTHON, ours=FAST), 20),
     *(
-        Goal(
-            f"forest, 64 rows, {said}, 16: over {name}", against("forest", 16, server=one, protocols=by, count=64), x
-        )
+        Goal(f"forest, 64 rows, {said}, 16: over {name}", against("forest", 16, server=one, protocols=by, count=64), x)
         for said, by in (("JSON", ("v1", "v2")), ("binary", ("binary",)))
         for name, one, x in (("Triton", "Triton, Python backend", 10), ("KServe", "KServe", 12))
     ),

@@ -122,9 +122,11 @@ def _triton(setting: Setting) -> Command:
 
 
 def chosen(names: list[str], quick: bool) -> list[Server]:
-    """Ours, the bare server and those of `names`; all, or the essential ones, where no peer is named."""
+    """Ours, the bare server and the peers whose names begin with one of `names` (lower case); where none is named all,
+    or the essential ones."""
     if names:
-        return [server for server in SERVERS if server.kind == "ours" or server.kind == "floor" or server.name in names]
+        begins = tuple(names)
+        return [one for one in SERVERS if one.kind in ("ours", "floor") or one.name.lower().startswith(begins)]
     return [server for server in SERVERS if server.quick or not quick]
 
 

@@ -17,16 +17,15 @@ Requests/sec:   2638.91
 
 {"requests": 2639, "seconds": 1.000036, "p50": 6.031000, "p99": 56.540000, "refused": 7, "broken": 2}
 """
-H2LOAD = """starting benchmark...
-Warm-up started for thread #0.
-Main benchmark duration is over for thread #0. Stopping all clients.
+H2LOAD = """Main benchmark duration is over for thread #0. Stopping all clients.
+Stopped all clients for thread #0
 
-finished in 1.00s, 300.00 req/s, 43.51KB/s
-requests: 300 total, 304 started, 300 done, 300 succeeded, 0 failed, 0 errored, 0 timeout
-status codes: 300 2xx, 0 3xx, 0 4xx, 0 5xx
-traffic: 43.51KB (44554) total, 3.01KB (3082) headers (space savings 93.44%), {data}
+finished in 1.00s, 1152.00 req/s, 130.23KB/s
+requests: 1152 total, 1156 started, 1152 done, 1152 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 1152 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 130.23KB (133352) total, 3.67KB (3756) headers (space savings 95.97%), {data}
                      min         max         mean         sd        +/- sd
-time for request:      417us     50.33ms     12.58ms     12.40ms    85.67%
+time for request:      461us      8.48ms      3.44ms      2.15ms    69.79%
 """
 LOG = "".join(f"1795298000000000\t200\t{1000 * (number + 1)}\n" for number in range(100))
 
@@ -45,12 +44,12 @@ def test_output_without_figures_is_no_figure() -> None:
 
 
 def test_h2load_tells_counts_and_percentiles_of_its_log() -> None:
-    """300 messages of 51 bytes came: none is missing; the percentiles are those of the log's times."""
-    seen = h2load_figures(H2LOAD.format(data="14.94KB (15300) data"), LOG, 1.5, 51)
-    assert seen == Load(300, 1.5, 51.0, 100.0, refused=0, broken=0)
+    """1,152 messages of 56 bytes came: none is missing; the percentiles are those of the log's times."""
+    seen = h2load_figures(H2LOAD.format(data="63.00KB (64512) data"), LOG, 1.5, 56)
+    assert seen == Load(1152, 1.5, 51.0, 100.0, refused=0, broken=0)
 
 
 def test_grpc_calls_that_failed_show_in_the_bytes_that_came() -> None:
-    """A third of the 200s had a status and no message."""
-    seen = h2load_figures(H2LOAD.format(data="9.96KB (10200) data"), LOG, 1.0, 51)
-    assert seen.refused == 100
+    """Each was a 200 with a status and no message; of some, or of all."""
+    assert h2load_figures(H2LOAD.format(data="56.00KB (57344) data"), LOG, 1.0, 56).refused == 128
+    assert h2load_figures(H2LOAD.format(data="0B (0) data"), LOG, 1.0, 56).refused == 1152
