@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 
+OURS = "modelmoor"
+LIBRARY = "modelmoor, shortcuts forbidden"
+"""Our server as it chooses by itself, and answering by the models' own libraries alone."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -24,13 +28,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Alone:
-    """A server by itself. ready: seconds to its first right answer. memory: MB after load, of all its processes."""
+    """A server by itself. ready: seconds to its first right answer. memory: MB after load, of all its processes.
+
+    engine: by what code the model is answered, as our server's metadata says it; of the others empty.
+    """
 
     server: str
     kind: str
     model: str
     ready: float
     memory: float
+    engine: str = ""
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,13 @@ class Bench:
                 right = [protocol for protocol in server.protocols if self._right(one, protocol, cases)]
                 first = server.protocols[0]
                 load.run(request(first, model, 1), one.port(first), 16, WARM_UP, self.scratch, 1)
-                memory = processes.memory(one.process.pid)
+                memory, engine = processes.memory(one.process.pid), one.engine()
         except (CannotServe, load.LoadFailed) as error:
             self._problem(f"{server.name}, {model.name}: not measured: {error}")
             return None
-        self.found.alone.append(Alone(server.name, server.kind, model.name, one.started, memory))
-        self.say(
-            f"{server.name}, {model.name}: right by {', '.join(right)}; ready in {one.started:.2f} s, {memory:.0f} MB"
-        )
+        self.found.alone.append(Alone(server.name, server.kind, model.name, one.started, memory, engine))
+        by = ", ".join(right) + (f"; engine {engine}" if engine else "")
+        self.say(f"{server.name}, {model.name}: right by {by}; ready in {one.started:.2f} s, {memory:.0f} MB")
         return replace(server, protocols=tuple(right))
 
     def _right(self, one: Running, protocol: str, cases: list[Case]) -> bool:

@@ -1,6 +1,7 @@
 """A server that runs: started on core 0, asked until its first right answer, checked, stopped."""
 
 import contextlib
+import json
 import os
 import subprocess
 import tempfile
@@ -58,6 +59,15 @@ class Running:
         if wrong:
             raise CannotServe(f"{protocol}, {rows} rows: {wrong}")
         return len(body) + 5 * (protocol == "grpc")
+
+    def engine(self) -> str:
+        """By what code our server answers the model, as its metadata says; of the others empty."""
+        if self.server.kind != "ours":
+            return ""
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.setting.http, timeout=30)) as connection:
+            connection.request("GET", f"/v2/models/{self.model.name}")
+            told = json.loads(connection.getresponse().read())
+        return str(told.get("parameters", {}).get("engine", ""))
 
     def wait(self) -> None:
         """Until the first right answer. Raises CannotServe."""

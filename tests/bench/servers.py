@@ -7,6 +7,7 @@ from pathlib import Path
 import orjson
 
 from bench import triton
+from bench.found import LIBRARY, OURS
 from bench.models import Model
 
 PEERS = Path(__file__).with_name("peers")
@@ -51,9 +52,13 @@ class Server:
     quick: bool = False
 
 
-def _ours(setting: Setting) -> Command:
-    words = [setting.python, "-m", "modelmoor_server", "serve", "--model", f"{setting.model.name}={setting.model.file}"]
-    return Command([*words, "--http-port", str(setting.http), "--grpc-port", str(setting.grpc)])
+def _ours(engine: str) -> Callable[[Setting], Command]:
+    def command(setting: Setting) -> Command:
+        words = [setting.python, "-m", "modelmoor_server", "serve", "--http-port", str(setting.http)]
+        words += ["--model", f"{setting.model.name}={setting.model.file}", "--grpc-port", str(setting.grpc)]
+        return Command(words, {"MODELMOOR_ENGINE": engine})
+
+    return command
 
 
 def _bare(setting: Setting) -> Command:
@@ -132,8 +137,8 @@ def chosen(names: list[str], quick: bool) -> list[Server]:
 
 ALL = (*SKLEARN, "cnn")
 SERVERS = (
-    # an engine that can be forced is a second entry of the kind `ours`, with its environment in the command
-    Server("modelmoor", "ours", ("v1", "v2", "binary", "grpc"), ALL, _ours, quick=True),
+    Server(OURS, "ours", ("v1", "v2", "binary", "grpc"), ALL, _ours("Auto"), quick=True),
+    Server(LIBRARY, "ours", ("v1",), ALL, _ours("Library")),
     Server("bare uvloop + httptools", "floor", ("constant",), ALL, _bare, quick=True),
     Server("Triton, Python backend", "triton", ("v2", "binary", "grpc"), SKLEARN, _triton, "triton", quick=True),
     Server("FastAPI by hand", "python", ("v1",), ALL, _fastapi, "fastapi", quick=True),

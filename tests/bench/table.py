@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.found import Cell, Found
+from bench.found import OURS, Cell, Found
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ def whole(run: Found) -> str:
     for model, count, connections in dict.fromkeys((row.model, row.rows, row.connections) for row in found):
         case = [row for row in found if (row.model, row.rows, row.connections) == (model, count, connections)]
         parts.append(f"### {model}, rows {count}, connections {connections}\n\n{_case(case)}")
-    starts = [(one.model, one.server, f"{one.ready:.2f}", f"{one.memory:.0f}") for one in run.alone]
-    parts.append("### Start and memory\n\n" + markdown([("model", "server", "ready s", "memory MB"), *starts]))
+    starts = [("model", "server", "engine", "ready s", "memory MB")]
+    starts += [(one.model, one.server, one.engine, f"{one.ready:.2f}", f"{one.memory:.0f}") for one in run.alone]
+    parts.append("### Start and memory\n\n" + markdown(starts))
     floors = [
         (one.model, *(f"{cost:,.0f}" for cost in one.microseconds.values()), f"{one.memory:.0f}")
         for one in run.in_process
@@ -98,14 +99,14 @@ def _line(row: Row, case: list[Row]) -> tuple[str, ...]:
     )
 
 
-def partner(row: Row, case: Iterable[Row], ours: str = "modelmoor") -> Row | None:
+def partner(row: Row, case: Iterable[Row], ours: str = OURS) -> Row | None:
     """Our server asked with the same body; None where either has no figure that counts."""
     body = "v1" if row.protocol in ("own", "constant") else row.protocol
     counts = (other for other in case if not other.errors and not row.errors)
     return next((other for other in counts if (other.server, other.protocol) == (ours, body)), None)
 
 
-def over(row: Row, case: Iterable[Row], ours: str = "modelmoor") -> float | None:
+def over(row: Row, case: Iterable[Row], ours: str = OURS) -> float | None:
     """How many times as many requests our server answered; None where that is not known."""
     other = partner(row, case, ours)
     return None if other is None or not row.rate else other.rate / row.rate

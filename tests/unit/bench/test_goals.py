@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.found import Alone, Cell, Found, InProcess
-from bench.goals import against, cost, judge, of_bare
+from bench.goals import against, cost, judge, of_bare, shortcut, start
 from bench.table import markdown, rows, whole
 from perf.figures import Figures
 
@@ -87,6 +87,14 @@ def test_verdicts_and_what_a_run_does_not_have(tmp_path: Path, capsys: pytest.Ca
     assert "forest, JSON, 16: over Triton" in missing
     assert figures.conclude(tmp_path / "bench.json") == 1
     assert "over Triton" in capsys.readouterr().err
+
+
+def test_goals_of_the_fast_engine_wait_for_it() -> None:
+    """Memory of a network that its own library answers is not judged by the goal of a conversion."""
+    memory = shortcut("cnn", start("cnn", "memory"))
+    for engine, figure in (("Library", None), ("Native", 90.0)):
+        found = Found(alone=[Alone("modelmoor", "ours", "cnn", 1.0, 90.0, engine)])
+        assert memory(found, []) == figure
 
 
 def test_more_is_better_within_a_fifth() -> None:
