@@ -56,7 +56,8 @@ def _ours(engine: str) -> Callable[[Setting], Command]:
     def command(setting: Setting) -> Command:
         words = [setting.python, "-m", "modelmoor_server", "serve", "--http-port", str(setting.http)]
         words += ["--model", f"{setting.model.name}={setting.model.file}", "--grpc-port", str(setting.grpc)]
-        return Command(words, {"MODELMOOR_ENGINE": engine})
+        # no peer refuses anybody for the length of the line; so that all are asked the same, ours does not either
+        return Command(words, {"MODELMOOR_ENGINE": engine, "MODELMOOR_QUEUE_WAIT": "10s"})
 
     return command
 

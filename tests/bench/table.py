@@ -93,7 +93,7 @@ def _line(row: Row, case: list[Row]) -> tuple[str, ...]:
         f"{row.p50:.2f}",
         f"{row.p99:.2f}",
         f"{row.cost:,.0f}",
-        f"1/{row.cost / ours.cost:.3g}" if ours and ours.cost else "",
+        f"{ours.cost / row.cost:.2g}x" if ours and row.cost else "",
         f"{row.share:.2f}",
         f"{row.foreign:.2f}",
     )
