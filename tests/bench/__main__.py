@@ -65,7 +65,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = ", ".join(server.name for server in SERVERS if server.kind not in ("ours", "floor"))
+    names = "; ".join(server.name for server in SERVERS if server.kind not in ("ours", "floor"))
     parser.add_argument("--only", action="append", choices=models.NAMES, help="a model; may be repeated (all)")
     parser.add_argument(
         "--peer", action="append", default=[], type=peer, help=f"a peer, as its name begins; may be repeated: {names}"

@@ -81,9 +81,11 @@ def _h2load(request: Request, body: Path, port: int, connections: int, seconds: 
 
 
 def _output(command: list[str]) -> str:
-    ended = subprocess.run(
-        ["taskset", "-c", str(CORE), *command], capture_output=True, text=True, timeout=300, check=False
-    )
+    pinned = ["taskset", "-c", str(CORE), *command]
+    try:
+        ended = subprocess.run(pinned, capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        raise LoadFailed(f"{command[0]} did not end") from None
     if ended.returncode:
         said = (ended.stderr or ended.stdout)[-300:]
         raise LoadFailed(f"{command[0]} ended with exit code {ended.returncode}: {said}")

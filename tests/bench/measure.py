@@ -39,7 +39,7 @@ class Bench:
 
     def model(self, model: Model, cases: list[Case], servers: list[Server]) -> None:
         """Measure all cases of one model."""
-        self.found.in_process.append(self._in_process(model))
+        self._in_process(model)
         serving = [server for server in servers if model.name in server.models]
         right = [one for server in serving if (one := self._alone(server, model, cases))]
         together = [server for server in right if server.pausable]
@@ -138,23 +138,22 @@ class Bench:
             foreign,
         )
 
-    def _in_process(self, model: Model) -> InProcess:
+    def _in_process(self, model: Model) -> None:
         rows: Any = pd.DataFrame(dict(model.inputs)) if model.table else next(iter(model.inputs.values()))
         inputs = self.scratch / f"{model.name}-inputs.joblib"
         joblib.dump(rows, inputs)
         script = Path(__file__).with_name("peers") / "in_process.py"
-        command = ["taskset", "-c", str(CORE), interpreter(""), "-W", "ignore", str(script)]
+        command = ["taskset", "-c", str(CORE), interpreter(""), "-W", "ignore", str(script), str(model.file)]
         ended = subprocess.run(
-            [*command, str(model.file), str(inputs), "1", str(ROWS)],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
+            [*command, str(inputs), "1", str(ROWS)], env=environment(), capture_output=True, text=True, check=False
         )
+        if ended.returncode:
+            self._problem(f"in process, {model.name}: not measured: {ended.stderr.strip()[-200:]}")
+            return
         told = json.loads(ended.stdout.splitlines()[-1])
         costs = {int(count): cost for count, cost in told["microseconds"].items()}
+        self.found.in_process.append(InProcess(model.name, told["memory"], costs))
         self.say(f"in process, {model.name}: {costs[1]:.0f} µs a call of 1 row, {costs[ROWS]:.0f} µs of {ROWS}")
-        return InProcess(model.name, told["memory"], costs)
 
 
 def _own() -> float:
