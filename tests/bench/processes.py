@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PATIENCE = 15.0  # seconds for a polite end
+_PATIENCE = 30.0  # seconds for a polite end
 
 
 def tree(root: int) -> list[int]:
