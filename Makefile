@@ -21,7 +21,7 @@ check: venv  ## the quick half: lint, types, imports, generated files, unit, gol
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tests/clients/*.sh tools/*.sh
+	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tests/clients/*.sh tests/bench/*.sh tools/*.sh
 	$(PY) -m modelmoor_operator.api.crd --check
 	$(PY) tools/protos.py --check
 	$(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
@@ -45,12 +45,15 @@ generate: venv  ## write crds/, the charts' copies and the field reference from 
 golden: venv  ## write the golden files anew; review the difference like prose
 	MODELMOOR_UPDATE_GOLDEN=1 $(PYTEST) tests/golden
 
-lock: venv  ## resolve the versions anew: requirements/*.txt, also those of the tests' clients
+lock: venv  ## resolve the versions anew: requirements/*.txt, also those of the tests' clients and of the bench's peers
 	.venv/bin/uv pip compile -q --upgrade requirements/dev.in -o requirements/dev.txt --no-emit-index-url --no-header --no-annotate
 	for set in requirements/operator serving-image/requirements/full serving-image/requirements/sklearn; do \
 	  .venv/bin/uv pip compile -q $$set.in -c requirements/dev.txt -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
 	for set in $(basename $(wildcard tests/clients/*/requirements.in)); do \
 	  .venv/bin/uv pip compile -q --upgrade $$set.in --python-version 3.11 -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
+	for set in $(basename $(wildcard requirements/bench/*.in)); do \
+	  .venv/bin/uv pip compile -q --upgrade $$set.in -c <(grep -E '^(scikit-learn|joblib)==' requirements/dev.txt) \
+	    --python-version 3.11 -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
 
 clients: venv  ## real clients in Python, JavaScript, Go and Java against a server process: one table (installs them once)
 	$(PYTEST) --timeout 900 tests/clients
@@ -78,7 +81,13 @@ drain: venv  ## a node is drained under load, on a cluster of two nodes that is 
 	trap '$(INFRA)/down.sh modelmoor-drain' EXIT; timeout 1500 $(PYTEST) --timeout 900 -rA tests/drain
 
 ##@ Figures
-.PHONY: scale soak neighbours overload
+.PHONY: bench bench-quick scale soak neighbours overload
+bench: venv  ## this server and its peers, one core each, in turn: rates, latency, memory, goals (70 minutes; BENCH=--help)
+	PYTHONPATH=tests $(PY) -m bench $(BENCH)
+
+bench-quick: venv  ## the essential rows of it: two models, the best peers (10 minutes; BENCH="--only iris --rounds 1")
+	PYTHONPATH=tests $(PY) -m bench --quick $(BENCH)
+
 scale: venv  ## 1,000 models at once and 10,000 at rest, without nodes: figures beside their goals (SCALE=--help)
 	@mkdir -p build
 	$(PY) tests/perf/scale.py $(SCALE)

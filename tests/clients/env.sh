@@ -4,28 +4,15 @@
 # A new lock: .venv/bin/uv pip compile --python-version 3.11 NAME/requirements.in -o NAME/requirements.txt
 # shellcheck source=tests/cluster/infra/lib.sh
 source "$(dirname "$0")/../cluster/infra/lib.sh"
-here=$infra/../../clients
-python=$repository/.venv/bin/python uv=$repository/.venv/bin/uv
+# shellcheck source=tests/cluster/infra/python.sh
+source "$infra/python.sh"
 
 [ $# -gt 0 ] || usage 2
-cd "$here"
+cd "$(dirname "$0")"
 for name in "$@"; do
   [ -e "$name/requirements.txt" ] || fail "no client is called $name" 2
-  home=$cache/clients/$name-$({ cat "$name"/requirements*.txt env.sh; "$python" --version; } | sha256sum | cut -c1-12)
-  if [ ! -x "$home/bin/python" ]; then
-    (
-      locked "client-$name"
-      [ ! -x "$home/bin/python" ] || exit 0
-      new=$cache/tmp/client-$name.$$
-      trap 'rm -rf "$new"' EXIT
-      "$uv" venv -q --clear --python "$python" "$new"
-      timed "install the client $name" "$uv" pip install -q --python "$new/bin/python" -r "$name/requirements.txt"
-      # what would bring a second TensorFlow comes without its dependencies
-      if [ -e "$name/requirements-no-deps.txt" ]; then
-        "$uv" pip install -q --python "$new/bin/python" --no-deps -r "$name/requirements-no-deps.txt"
-      fi
-      publish "$new" "$home"
-    )
-  fi
-  echo "$home/bin/python"
+  # what would bring a second TensorFlow comes without its dependencies
+  locks=("$name/requirements.txt")
+  [ ! -e "$name/requirements-no-deps.txt" ] || locks+=("$name/requirements-no-deps.txt")
+  python_environment clients "$name" "$repository/.venv/bin/python" "${locks[@]}"
 done

@@ -11,39 +11,50 @@ from typing import Any
 
 MIB = 1024 * 1024
 TOLERANCE = 1.2
-"""A goal counts as missed where the figure is above it by more than a fifth."""
+"""A goal counts as missed where the figure is worse by more than a fifth."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number beside its goal; both in `unit`, and less is better. No goal: told, not judged."""
+    """One measured number beside its goal, both in `unit`. No goal: told, not judged. more: the more the better."""
 
     name: str
     measured: float
     goal: float | None
     unit: str
+    more: bool = False
 
     @property
     def missed(self) -> bool:
-        return self.goal is not None and self.measured > self.goal * TOLERANCE
+        return self.worse_by(TOLERANCE)
 
     @property
     def verdict(self) -> str:
         if self.goal is None:
             return ""
-        return "met" if self.measured <= self.goal else "MISSED" if self.missed else "within a fifth"
+        return "MISSED" if self.missed else "within a fifth" if self.worse_by(1.0) else "met"
+
+    def worse_by(self, factor: float) -> bool:
+        """Whether the goal, made easier by this factor, is missed."""
+        if self.goal is None:
+            return False
+        return self.measured * factor < self.goal if self.more else self.measured > self.goal * factor
 
 
 @dataclass
 class Figures:
-    """Figures in the order in which they were measured, with what else is worth knowing of the run."""
+    """Figures in the order in which they were measured, with what else is worth knowing of the run.
+
+    details: for the file alone, what the figures come from.
+    """
 
     setting: dict[str, Any]
     found: list[Figure] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
+    details: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, measured: float, unit: str, *, goal: float | None = None) -> None:
-        figure = Figure(name, round(measured, 3), goal, unit)
+    def add(self, name: str, measured: float, unit: str, *, goal: float | None = None, more: bool = False) -> None:
+        figure = Figure(name, round(measured, 3), goal, unit, more)
         self.found.append(figure)
         self.say(f"{name}: {measured:.4g} {unit} {figure.verdict}".rstrip())
 
@@ -87,6 +98,7 @@ class Figures:
                 "loadAverage": os.getloadavg()[0],
             },
             "figures": [vars(item) | {"verdict": item.verdict} for item in self.found],
+            **({"details": self.details} if self.details else {}),
         }
         path.write_text(json.dumps(told, indent=2) + "\n")
 
