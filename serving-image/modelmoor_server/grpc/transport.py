@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 import grpc.aio
 
-from modelmoor_server.errors import RequestError, bare, cause_name
+from modelmoor_server.errors import RequestError, TimedOut, bare, cause_name
 from modelmoor_server.grpc.calls import Caller, Status, status_of
 from modelmoor_server.grpc.limits import Limits
 from modelmoor_server.grpc.services import Stream, Unary
