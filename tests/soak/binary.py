@@ -66,13 +66,20 @@ class GrpcSession:
     """One channel, which opens its connection again where the server ends it by age."""
 
     def __init__(self, port: int) -> None:
+        self._port = port
+        self._open()
+
+    def _open(self) -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]  # connections of one's own, as other callers have them
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{self._port}", options=options)
         answer = message_class("inference.ModelInferResponse")
         self._infer = self._channel.unary_unary(_INFER, lambda m: m.SerializeToString(), answer.FromString)
+        self._closed = False
 
     async def ask(self, question: Question) -> dict[str, Any]:
         """Arrays by output. Raises Refused."""
+        if self._closed:  # after a failure
+            self._open()
         tensors = list(_tensors(question))
         asked = message_class("inference.ModelInferRequest")(
             model_name=question.model.name,
@@ -88,6 +95,7 @@ class GrpcSession:
         return {output.name: _values(output.datatype, raw) for output, raw in pairs}
 
     async def close(self) -> None:
+        self._closed = True
         await self._channel.close()
 
 

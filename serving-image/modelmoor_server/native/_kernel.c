@@ -114,6 +114,8 @@ static int view(PyObject *object, Py_buffer *buffer, int integers, int writable)
         return -1;
     }
     const char *format = buffer->format ? buffer->format : "B";
+    /* what a request brought as bytes may state its order aloud, though it is this machine's */
+    if (*format == '@' || *format == '=' || *format == (PY_LITTLE_ENDIAN ? '<' : '>')) format++;
     if (buffer->itemsize == 8 && format[1] == '\0' && strchr(integers ? "lq" : "d", format[0])) return 0;
     PyBuffer_Release(buffer);
     buffer->obj = NULL;

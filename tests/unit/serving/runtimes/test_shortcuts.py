@@ -1,6 +1,7 @@
 """What is answered by the server's own code is answered with scikit-learn's bits, or not at all."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from modelmoor_server.errors import InvalidRequest, ModelError, RequestError
 from modelmoor_server.runtimes.base import Engine, EnginePolicy
 from modelmoor_server.runtimes.sklearn.model import SklearnModel, model_of
 from modelmoor_server.runtimes.sklearn.shortcuts import linear, proof
+from modelmoor_server.signature import Datatype, Field, Signature, from_tensors
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(90, 6)) * [1, 10, 100, 0.1, 1, 1]
@@ -28,6 +30,13 @@ NUMBER = X @ [1.0, -2.0, 0.3, 4.0, 0.0, 1.0]
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SCALERS = (StandardScaler(), StandardScaler(with_mean=False), MinMaxScaler(), MaxAbsScaler(), RobustScaler())
 ODD = np.array([[0.0] * 6, [-0.0] * 6, [5e-324] * 6, [1e150] * 6, [-1e308, 1e-300, 1, 1, 1, 1]])
+
+
+def as_bytes(rows: np.ndarray) -> np.ndarray:
+    """Rows as a request with binary tensors brings them: their dtype states the order of its bytes."""
+    field = Field("x", Datatype.FP64, (-1, rows.shape[1]))
+    tensor = ("x", "FP64", list(rows.shape), memoryview(rows.tobytes()))
+    return from_tensors(Signature((field,), ()), [tensor])["x"]
 
 
 def fitted() -> dict[str, Any]:
@@ -66,10 +75,10 @@ def test_every_listed_type_answers_with_the_same_bits(zoo: dict[str, Any]) -> No
         found = proof.shortcuts_of(estimator, 6)
         assert found is not None, name
         assert "predict" in found.methods, name
-        for rows in (X[:1], X[:2], X[:7], X, ODD, np.repeat(X, 12, axis=0)):
+        for rows in (X[:1], X[:2], X[:7], X, ODD, np.repeat(X, 12, axis=0), as_bytes(X[:3]), np.asfortranarray(X)):
             for method in found.methods:
                 with np.errstate(all="ignore"):
-                    got = found.answers(np.ascontiguousarray(rows), [method])
+                    got = found.answers(rows, [method])
                 if got is None:  # left to scikit-learn
                     continue
                 with np.errstate(all="ignore"):
@@ -154,6 +163,21 @@ def test_a_shortcut_that_is_not_equal_is_not_used(monkeypatch: pytest.MonkeyPatc
     assert found is not None
     assert "decision_function" not in found.methods
     assert "predict" in found.methods
+
+
+def test_a_shortcut_that_fails_costs_time_and_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """The estimator answers instead, and the log says that something is wrong with the server."""
+    model = model_of(LogisticRegression().fit(X, TARGETS["two"]), "scikit-learn", ())
+
+    def broken(x: np.ndarray) -> np.ndarray:
+        raise ValueError("a payload")
+
+    assert model.shortcuts is not None
+    changed = replace(model, shortcuts=proof.Shortcuts({**model.shortcuts.methods, "predict": broken}))
+    with caplog.at_level("ERROR", "modelmoor_server"):
+        answers = changed.predict({"input": X[:3]}, ("predict",))
+    assert np.array_equal(answers["predict"], model.estimator.predict(X[:3]))
+    assert [record.getMessage() for record in caplog.records] == ["ShortcutFailed"]
 
 
 def test_engines_can_be_forbidden_and_demanded() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import sklearn
 from sklearn.pipeline import Pipeline
 
+from modelmoor_server.errors import cause_name
 from modelmoor_server.runtimes.sklearn.independence import COMPARED, plain
 from modelmoor_server.runtimes.sklearn.outputs import dense
 from modelmoor_server.runtimes.sklearn.shortcuts import Method, Unfit, linear, scaling, trees
@@ -38,6 +39,9 @@ class Shortcuts:
             for name in methods:
                 found[name] = dense(self.methods[name](x))
         except (KeyError, Unfit):
+            return None
+        except Exception as error:  # noqa: BLE001 - a fault of ours is no reason to refuse what scikit-learn can answer
+            log.error("ShortcutFailed", extra={"fields": {"methods": list(methods), "exception": cause_name(error)}})
             return None
         return found
 
