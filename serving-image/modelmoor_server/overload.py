@@ -14,6 +14,7 @@ from modelmoor_server.errors import Overloaded, RequestError
 
 CALLS = 5  # calls of the model that a request may wait for, whatever they take
 INTERVAL = 4  # targets: for so long the queue must stand
+FEW = 16  # requests that may wait whatever they wait for: so many callers who ask again once answered are no overload
 PATIENCE = 2  # targets: who waits longer while it stands is refused
 _MEMORY = 0.05  # of the means: about the last twenty calls
 
@@ -74,7 +75,7 @@ class CoDel:
         """Refuse what would wait too long in a queue that stands, and what is beyond the cap."""
         if waiting >= self._limit:
             return Overloaded(f"{self._limit} requests wait for this model already: come back in a moment.")
-        if self._stands and waiting * self._pace.request > PATIENCE * self.target:
+        if self._stands and waiting >= FEW and waiting * self._pace.request > PATIENCE * self.target:
             return _refused()
         self._waiting = waiting + 1
         return None
@@ -91,7 +92,8 @@ class CoDel:
         if self._late_since is None:
             self._late_since = now
         self._stands = self._stands or now - self._late_since >= INTERVAL * target
-        return _refused() if self._stands and waited > PATIENCE * target else None
+        late = self._stands and waited > PATIENCE * target and self._waiting >= FEW
+        return _refused() if late else None
 
 
 def _refused() -> Overloaded:

@@ -140,3 +140,19 @@ def test_a_starved_server_refuses_no_one_who_is_alone() -> None:
 
     assert any(refusals[:59])
     assert not any(refusals[59:])
+
+
+@pytest.mark.parametrize("call", [0.0005, 0.003, 0.05])
+def test_sixteen_callers_who_wait_for_their_answers_are_no_overload(call: float) -> None:
+    """Who asks again only once answered cannot flood a model, however slow it is."""
+    clock = Clock()
+    policy = CoDel(0.005, 128, clock)
+    queue: deque[float] = deque()
+    for _ in range(16):
+        assert policy.admit(len(queue)) is None
+        queue.append(clock.now)
+    for _ in range(2000):
+        assert policy.taken(clock.now - queue.popleft()) is None
+        clock.now += call
+        assert policy.admit(len(queue)) is None
+        queue.append(clock.now)
