@@ -1,7 +1,6 @@
 """A server that runs: started on core 0, asked until its first right answer, checked, stopped."""
 
 import contextlib
-import json
 import os
 import subprocess
 import tempfile
@@ -66,8 +65,7 @@ class Running:
             return ""
         with contextlib.closing(HTTPConnection("127.0.0.1", self.setting.http, timeout=30)) as connection:
             connection.request("GET", f"/v2/models/{self.model.name}")
-            told = json.loads(connection.getresponse().read())
-        return str(told.get("parameters", {}).get("engine", ""))
+            return connection.getresponse().headers.get("Modelmoor-Engine", "")
 
     def wait(self) -> None:
         """Until the first right answer. Raises CannotServe."""

@@ -126,8 +126,11 @@ def v2_ready(entry: Entry) -> Response:
 
 
 def v2_metadata(entry: Entry) -> Response:
-    """`GET /v2/models/{model}`."""
-    return document(v2.metadata(entry.inference)) if entry.inference is not None else refusal(entry.problem)
+    """`GET /v2/models/{model}`. Its body is the same whatever engine answers; a header says which one does."""
+    if entry.inference is None:
+        return refusal(entry.problem)
+    engine = (b"Modelmoor-Engine", entry.inference.identity.engine.encode())
+    return Response(200, orjson.dumps(v2.metadata(entry.inference)), headers=(engine,))
 
 
 def v1_status(entry: Entry) -> Response:

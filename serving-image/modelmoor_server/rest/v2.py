@@ -108,7 +108,6 @@ def metadata(inference: "Inference") -> dict[str, Any]:
             "framework": identity.framework,
             "digest": identity.digest,
             "warm_up": identity.warm_up or "Done",
-            "engine": identity.engine,
         },
     }
 

@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 
-from unit.serving.process import PEOPLE, Started
+from unit.serving.process import PEOPLE, Started, by_hand, started
 from unit.serving.rest.door import golden
 
 ROWS = [[0.1, 0.2, 0.3, 0.4], [1.0, -1.0, 0.5, 2.0]]
@@ -99,7 +99,19 @@ def test_metadata(doors: Started) -> None:
     assert (predict["name"], predict["datatype"]) == ("predict", "BYTES")
     assert predict["parameters"]["labels"] == ["setosa", "versicolor", "virginica"]
     assert metadata["parameters"]["warm_up"] == "Done"
-    assert metadata["parameters"]["engine"] == "Native"
+
+
+@pytest.mark.slow
+def test_metadata_is_the_same_by_every_engine(doors: Started, models: Path) -> None:
+    """To the byte; which code answers stands in a header beside it."""
+    told = {}
+    with started(by_hand(models, "iris"), {"MODELMOOR_ENGINE": "Library"}) as other:
+        other.event("Ready")
+        for server in (doors, other):
+            _, headers, body = server.exchange("GET", "/v2/models/iris")
+            told[headers["Modelmoor-Engine"]] = body
+    assert told.keys() == {"Native", "Library"}
+    assert told["Native"] == told["Library"]
 
 
 @pytest.mark.parametrize(
