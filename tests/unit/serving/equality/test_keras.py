@@ -164,6 +164,8 @@ async def test_equal(make: Callable[[Any], Built], number: int, tmp_path: Path) 
     keras = generation(number)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Weights of chance made a layer normalization amplify a rounding by 2.1e-5 once in a while, near zero.
+        keras.utils.set_random_seed(3)
         built = make(keras)
         no_h5 = number == 3 or make in (fixed_words, padded_words)  # an .h5 of Keras 2 holds no vocabulary
         path = tmp_path / ("model.keras" if no_h5 else "model.h5")
