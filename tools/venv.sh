@@ -21,7 +21,14 @@ find_python() { # the newest interpreter that both distributions support
 python=$(find_python)
 native=serving-image/modelmoor_server/native # compiled while the server is installed
 stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml serving-image/hatch_build.py tools/venv.sh "$native"/{_kernel.c,build.py}; "$python" --version; } | sha256sum | cut -c1-12)
-if [ -e "$stamp" ] && { [ -e "$native/_kernel.abi3.so" ] || ! command -v cc >/dev/null; }; then exit 0; fi
+have_kernel() { # pip keeps to itself why there is none; it may have been removed, or a compiler have come since
+  [ -e "$native/_kernel.abi3.so" ] || .venv/bin/python -m modelmoor_server.native.build ||
+    say "venv: without the native kernel: tree models are answered by scikit-learn itself, slower"
+}
+if [ -e "$stamp" ]; then
+  ! command -v cc >/dev/null || have_kernel
+  exit 0
+fi
 
 say "venv: installing the tools and libraries (about a minute the first time)"
 if ! "$python" -m venv --clear .venv >/dev/null 2>&1; then
@@ -43,4 +50,5 @@ fi
 .venv/bin/uv pip install -q --python .venv/bin/python --no-deps -r requirements/no-deps.txt
 .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e . -e ./serving-image
 touch "$stamp"
+have_kernel
 say "venv: ready"

@@ -18,6 +18,7 @@ from modelmoor_server.errors import (
     UnknownModel,
 )
 from modelmoor_server.repository import Entry, Repository, State
+from modelmoor_server.tasks import Tasks
 
 SHUTTING_DOWN = "The server is shutting down."
 _WORDS = {  # Triton's
@@ -51,7 +52,7 @@ class Control:
         self.allowed = allowed
         self._repository = repository
         self._loader = loader
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def index(self, *, ready: bool = False) -> list[Listed]:
         """Every model, or those that answer."""
@@ -76,8 +77,7 @@ class Control:
 
     def stop(self) -> None:
         """The process ends: whoever waits for a load is told so."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
 
     def _check(self, name: str) -> None:
         if not self.allowed:
@@ -101,9 +101,7 @@ class Control:
             else:
                 done(None)
 
-        task = asyncio.ensure_future(run())
-        self._tasks.add(task)  # the loop keeps no reference of its own
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(run())
 
     def _told(self, name: str, failure: ModelError) -> RequestError:
         stays = " The one that was in service stays." if self._repository.entries[name].inference is not None else ""

@@ -18,6 +18,7 @@ No message holds the text of a library's exception: those quote payloads, paths 
 `cause_name` gives the type's name, and that alone may be shown.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -67,6 +68,17 @@ class ModelError(ServerError):
         self.reason = reason
         self.message = message
         self.hint = hint
+
+    @property
+    def told(self) -> list[str]:
+        """All of it as plain text, for another process; `of` makes the error of it again."""
+        return [self.phase, self.reason, self.message, self.hint]
+
+    @classmethod
+    def of(cls, told: Sequence[str]) -> "ModelError":
+        """The error that another process has told."""
+        phase, reason, message, hint = told
+        return cls(Phase(phase), Reason(reason), message, hint)
 
 
 class RequestError(ServerError):

@@ -30,9 +30,9 @@ from modelmoor_server.exchange import (
 from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.job import Job
 from modelmoor_server.metrics import Abandoned, ModelCounters
+from modelmoor_server.model_thread import ModelThread
 from modelmoor_server.runtimes.base import Model
 from modelmoor_server.settings import Batching
-from modelmoor_server.worker import Worker
 
 __all__ = [
     "INLINE_BYTES", "Call", "Identity", "Inference", "InferenceRequest", "InferenceResponse", "Job", "OutputTensor",
@@ -55,7 +55,7 @@ class Inference(Intake):
         identity: Identity,
         model: Model,
         cost: Cost,
-        worker: Worker[Job],
+        thread: ModelThread[Job],
         counters: ModelCounters,
         *,
         timeout: float,
@@ -69,20 +69,20 @@ class Inference(Intake):
         self._example = model.example
         self._caller = Caller(identity.name, model, batches=allows(batching, model))
         self._cost = cost
-        self._worker = worker
+        self._thread = thread
         self._counters = counters
         self._timeout = timeout
         self._admission = admission or QueueLimit(queue_limit)
         self._loop = loop
         self._turn_left = INLINE_BUDGET  # seconds that single calls may still take in this turn of the loop
         self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
-        self._queued = counters.queued = lambda: worker.depth
+        self._queued = counters.queued = lambda: thread.depth
         self._retired = False
 
     @property
     def busy(self) -> bool:
         """Whether the model's thread has work."""
-        return not self._worker.idle
+        return not self._thread.idle
 
     @property
     def batches(self) -> bool:
@@ -96,13 +96,13 @@ class Inference(Intake):
     def retire(self) -> None:
         """Out of service: what was submitted is still answered, and then the model's thread ends."""
         self._retired = True
-        self._worker.close()
+        self._thread.close()
         if self._counters.queued is self._queued:
             self._counters.queued = lambda: 0
 
     def wait(self) -> None:
         """Block until the last answer that a retired model had in its queue has been made."""
-        self._worker.join()
+        self._thread.join()
 
     def intake(self) -> Intake:
         """What a process without the model needs to decode a call."""
@@ -115,7 +115,7 @@ class Inference(Intake):
 
         timeout: seconds that the caller will wait, where that is less than the server's own timeout.
         """
-        if not self._worker.idle and (refusal := self._admission.admit(self._worker.depth)) is not None:
+        if not self._thread.idle and (refusal := self._admission.admit(self._thread.depth)) is not None:
             call.done(refusal)  # before a byte of it is parsed
             return None
         job = Job(self, call, self._timeout if timeout is None else min(timeout, self._timeout))
@@ -124,7 +124,7 @@ class Inference(Intake):
             if job.outcome is not None:
                 call.done(job.outcome)
                 return None
-            if self._worker.idle and self._cost.expected(job.rows) <= INLINE_BUDGET:
+            if self._thread.idle and self._cost.expected(job.rows) <= INLINE_BUDGET:
                 return self._at_once(job)
         self._enqueue(job)
         return job
@@ -133,7 +133,7 @@ class Inference(Intake):
         """The caller has left: drop the job where it is not running, and tell whether it was not."""
         if job in self._turn:
             self._turn.remove(job)
-        elif job.timer is not None and self._worker.withdraw(job):
+        elif job.timer is not None and self._thread.withdraw(job):
             job.timer.cancel()
             job.timer = None
         else:
@@ -179,7 +179,7 @@ class Inference(Intake):
         """Answer what came in one turn of the loop, in shared calls; what would take long goes to the thread."""
         jobs, self._turn = self._turn, []
         budget = INLINE_BUDGET
-        while jobs and self._worker.idle:
+        while jobs and self._thread.idle:
             group, jobs = self._group(jobs)
             expected = self._cost.expected(sum(job.rows for job in group))
             if expected > budget and budget < INLINE_BUDGET:
@@ -190,7 +190,7 @@ class Inference(Intake):
             self._caller.answer(group, done)
             self._deliver(done)
         for job in jobs:
-            if (refusal := self._admission.admit(self._worker.depth)) is None:
+            if (refusal := self._admission.admit(self._thread.depth)) is None:
                 self._enqueue(job)
             else:
                 job.call.done(refusal)
@@ -212,13 +212,13 @@ class Inference(Intake):
         """Give a job that was admitted to the model's thread."""
         job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
         if self._retired:  # of this very turn, or read apart meanwhile: a thread of its own answers what was accepted
-            self._worker = Worker(self.identity.name)
-        self._worker.post(job)
+            self._thread = ModelThread(self.identity.name)
+        self._thread.post(job)
         if self._retired:
-            self._worker.close()
+            self._thread.close()
 
     def _finish(self, done: Done) -> None:
-        self._worker.finished(len(done.jobs))
+        self._thread.finished(len(done.jobs))
         for job in done.jobs:
             self._counters.queue.observe(job.taken or 0.0)
         self._deliver(done)
@@ -250,7 +250,7 @@ class Inference(Intake):
     def _time_out(self, job: Job) -> None:
         job.abandoned = True
         job.timer = None
-        self._worker.withdraw(job)
+        self._thread.withdraw(job)
         self._counters.abandoned[Abandoned.TIMEOUT] += 1
         job.call.done(timed_out(job))
 
@@ -270,7 +270,7 @@ class Inference(Intake):
             if job.left:
                 job.outcome = CallerLeft("The connection was closed before the answer was complete.")
             if job.open:
-                self._worker.again(job)  # behind those who came in the meantime
+                self._thread.again(job)  # behind those who came in the meantime
             else:
                 done.jobs.append(job)
         with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
@@ -295,7 +295,7 @@ class Inference(Intake):
             rows += job.rows
             return True
 
-        found = self._worker.gather(wanted, lambda: rows >= most, first.created + self.batching.max_delay)
+        found = self._thread.gather(wanted, lambda: rows >= most, first.created + self.batching.max_delay)
         for job in found:
             self._take(job)
         return found

@@ -20,10 +20,10 @@ from modelmoor_server.fetch import ARTIFACT, FetchSettings, fetch
 from modelmoor_server.inference import Identity, Inference, output_tensor, traced
 from modelmoor_server.memory import freeze_library
 from modelmoor_server.metrics import ModelCounters
+from modelmoor_server.model_thread import ModelThread
 from modelmoor_server.overload import CoDel
 from modelmoor_server.runtimes import EnginePolicy, LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy, load
 from modelmoor_server.settings import ModelSource, Settings
-from modelmoor_server.worker import Worker
 
 log = logging.getLogger("modelmoor_server.loading")
 PROBE_ROWS = 16
@@ -58,7 +58,7 @@ def into_service(
         identity,
         model,
         cost,
-        Worker(source.name),
+        ModelThread(source.name),
         counters,
         timeout=settings.timeout,
         queue_limit=settings.queue_limit,

@@ -5,6 +5,7 @@ models, on a thread of their own.
 """
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
@@ -12,7 +13,7 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -85,14 +86,18 @@ def run(settings: Settings, make_lead: Callable[[], Lead]) -> int:
     return code
 
 
-def port_taken(port: int, error: OSError, where: str) -> ModelError:
-    """A port cannot be had. where: what sets it."""
-    return ModelError(
-        Phase.LOAD,
-        Reason.INVALID_SETTINGS,
-        f"Port {port} cannot be listened on ({os.strerror(error.errno or 0)}).",
-        f"Choose another one with {where}.",
-    )
+@contextlib.contextmanager
+def asking_for(port: int, name: str) -> Iterator[None]:
+    """A port that cannot be had becomes a ModelError. name: `http` or `grpc`."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            Phase.LOAD,
+            Reason.INVALID_SETTINGS,
+            f"Port {port} cannot be listened on ({os.strerror(error.errno or 0)}).",
+            f"Choose another one with --{name}-port or MODELMOOR_{name.upper()}_PORT.",
+        ) from None
 
 
 def _raise_open_files() -> None:
@@ -102,7 +107,7 @@ def _raise_open_files() -> None:
 
 
 class Process:
-    """One serving process. `listen`, `load` and what it has are for its lead."""
+    """One serving process. `listen`, `listen_grpc`, `collect` and what it has are for its lead."""
 
     def __init__(self, settings: Settings, scratch: Path) -> None:
         self.settings = settings
@@ -149,11 +154,8 @@ class Process:
 
     async def listen(self) -> None:
         """Open the HTTP port. Raises ModelError."""
-        port = self.settings.http_port
-        try:
-            sockets = listen(port, shared=self._reuse_port)
-        except OSError as error:
-            raise port_taken(port, error, "--http-port or MODELMOOR_HTTP_PORT") from None
+        with asking_for(self.settings.http_port, "http"):
+            sockets = listen(self.settings.http_port, shared=self._reuse_port)
         await self._server.start(sockets)
         log.info("Listening", extra={"fields": {"port": sockets[0].getsockname()[1]}})
 

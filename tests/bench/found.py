@@ -8,8 +8,8 @@ LIBRARY = "modelmoor, shortcuts forbidden"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One server, one protocol, one case, one round. cpu: seconds of its processes. foreign: cores that others had."""
+class Place:
+    """Which server was asked for what: a line of the tables."""
 
     server: str
     kind: str
@@ -17,6 +17,12 @@ class Cell:
     model: str
     rows: int
     connections: int
+
+
+@dataclass(frozen=True)
+class Cell(Place):
+    """One server, one protocol, one case, one round. cpu: seconds of its processes. foreign: cores that others had."""
+
     requests: int
     seconds: float
     p50: float

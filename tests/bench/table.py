@@ -4,19 +4,13 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.found import OURS, Cell, Found
+from bench.found import OURS, Cell, Found, Place
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Place):
     """A server in a case: medians of its rounds. share: of one core. cost: µs of processor time a request."""
 
-    server: str
-    kind: str
-    protocol: str
-    model: str
-    rows: int
-    connections: int
     rate: float
     p50: float
     p99: float

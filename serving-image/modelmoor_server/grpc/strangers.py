@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc
 
+from modelmoor_server.tasks import Tasks
+
 
 class Accepting(cygrpc.AioServer):  # type: ignore[misc]
     """grpcio's server, but for the calls of methods that are not registered."""
@@ -24,12 +26,10 @@ class Accepting(cygrpc.AioServer):  # type: ignore[misc]
 
     async def _refuse_strangers(self) -> None:
         """Ends with the server alone, by the exception that grpcio expects then."""
-        answering: set[asyncio.Task[None]] = set()  # the loop keeps no reference of its own
+        answering = Tasks()
         while True:
             call = cygrpc._ServicerContext(await self._request_call(), None, None, asyncio.get_running_loop())
-            task = asyncio.ensure_future(_refuse(call))
-            answering.add(task)
-            task.add_done_callback(answering.discard)
+            answering.start(_refuse(call))
 
 
 async def _refuse(call: Any) -> None:

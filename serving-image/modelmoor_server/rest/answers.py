@@ -1,6 +1,5 @@
 """Everything that is answered at once: health, metadata, lists, errors, metrics."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
@@ -13,6 +12,7 @@ from modelmoor_server.protocols.v2 import extensions
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import coding, tfs, v2
 from modelmoor_server.rest.calls import refusal
+from modelmoor_server.tasks import Tasks
 
 TEXT = b"text/plain; charset=utf-8"
 METRICS = b"text/plain; version=0.0.4; charset=utf-8"
@@ -43,9 +43,9 @@ class Metrics:
 
     def __init__(self, gather: Callable[[], Awaitable[bytes]]) -> None:
         self._gather = gather
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
-    def start(self, head: Head, body: bytes, respond: Respond) -> "Gathering":
+    def start(self, head: Head, body: bytes, respond: Respond) -> "Begun":
         """Begin to gather."""
 
         async def answer() -> None:
@@ -55,14 +55,12 @@ class Metrics:
                 answered = error(503, f"{failure.message} {failure.hint}")
             respond(coding.packed_answer(answered, head))
 
-        task = asyncio.ensure_future(answer())
-        self._tasks.add(task)  # the loop keeps no reference of its own
-        task.add_done_callback(self._tasks.discard)
-        return Gathering()
+        self._tasks.start(answer())
+        return Begun()
 
 
-class Gathering:
-    """A scrape goes on when its caller has left."""
+class Begun:
+    """What goes on when its caller has left."""
 
     def cancel(self) -> bool:
         """It has begun."""

@@ -11,6 +11,7 @@ from modelmoor_server.control import Control
 from modelmoor_server.errors import InvalidRequest, RequestError
 from modelmoor_server.http.message import Head, Respond, Response
 from modelmoor_server.rest import payload
+from modelmoor_server.rest.answers import Begun
 from modelmoor_server.rest.calls import refusal
 
 BODY_LIMIT = 64 * 1024
@@ -50,7 +51,7 @@ class ControlRoute:
         self._name = name
         self._verb = verb
 
-    def start(self, head: Head, body: bytes, respond: Respond) -> "Begun | None":
+    def start(self, head: Head, body: bytes, respond: Respond) -> Begun | None:
         """Begin to load or to unload."""
 
         def done(problem: RequestError | None) -> None:
@@ -67,14 +68,6 @@ class ControlRoute:
             respond(refusal(problem))
             return None
         return Begun()
-
-
-class Begun:
-    """A load or unload goes on when its caller has left."""
-
-    def cancel(self) -> bool:
-        """It has begun."""
-        return False
 
 
 def _document(body: bytes) -> dict[str, Any]:

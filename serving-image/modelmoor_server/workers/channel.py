@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
+from modelmoor_server.tasks import Tasks
 
 log = logging.getLogger("modelmoor_server.workers")
 LINE_LIMIT = 64 * 1024 * 1024  # bytes: the metrics of many models
@@ -30,7 +31,7 @@ class Channel:
         self._handlers = handlers
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._ended = True
@@ -53,8 +54,7 @@ class Channel:
     def close(self) -> None:
         """Hang up; calls that wait raise Gone."""
         self._ended = True
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         for call in self._calls.values():
             if not call.done():
                 call.set_exception(Gone())
@@ -74,9 +74,7 @@ class Channel:
 
     def _take(self, message: dict[str, Any]) -> None:
         if "call" in message:
-            task = asyncio.ensure_future(self._answer(message["call"], message["name"], message["arguments"]))
-            self._tasks.add(task)  # the loop keeps no reference of its own
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._answer(message["call"], message["name"], message["arguments"]))
             return
         waiting = self._calls.get(message["answer"])
         if waiting is None or waiting.done():  # the caller stopped waiting
@@ -85,14 +83,13 @@ class Channel:
         if failure is None:
             waiting.set_result(message["value"])
         else:
-            phase, reason, sentence, hint = failure
-            waiting.set_exception(ModelError(Phase(phase), Reason(reason), sentence, hint))
+            waiting.set_exception(ModelError.of(failure))
 
     async def _answer(self, number: int, name: str, arguments: list[Any]) -> None:
         try:
             value = await self._handlers[name](*arguments)
         except ModelError as error:
-            self._send({"answer": number, "failure": [error.phase, error.reason, error.message, error.hint]})
+            self._send({"answer": number, "failure": error.told})
         except Gone:
             self._fail(number, "A worker ended before it had answered.")
         except Exception as error:  # noqa: BLE001 - the edge: the other end must not wait for ever
@@ -103,7 +100,7 @@ class Channel:
 
     def _fail(self, number: int, sentence: str) -> None:
         hint = "Try again; the log tells why where it stays like this."
-        self._send({"answer": number, "failure": [Phase.LOAD, Reason.LOAD_FAILED, sentence, hint]})
+        self._send({"answer": number, "failure": ModelError(Phase.LOAD, Reason.LOAD_FAILED, sentence, hint).told})
 
     def _send(self, message: dict[str, Any]) -> None:
         if not self._ended:

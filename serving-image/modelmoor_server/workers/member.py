@@ -83,8 +83,7 @@ class Member:
         self._loader.commit(name)
 
     async def _discard(self, name: str, failure: list[str]) -> None:
-        phase, reason, message, hint = failure
-        self._loader.discard(name, ModelError(Phase(phase), Reason(reason), message, hint))
+        self._loader.discard(name, ModelError.of(failure))
 
     async def _unload(self, name: str) -> None:
         await self._loader.unload(name)

@@ -7,14 +7,13 @@ import pickle
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.http.server import reserve
-from modelmoor_server.process import port_taken
+from modelmoor_server.process import asking_for
 from modelmoor_server.settings import Settings
 from modelmoor_server.workers.channel import Channel, Gone
 from modelmoor_server.workers.together import Together
@@ -39,10 +38,10 @@ def lead(settings: Settings, scratch: Path) -> int:
 def _reserved(settings: Settings, held: contextlib.ExitStack) -> Settings:
     """Ports that the workers can share and nobody else has; a free one for 0. Raises ModelError."""
     http, grpc = settings.http_port, settings.grpc_port
-    with _as_model_error(http, "--http-port or MODELMOOR_HTTP_PORT"):
+    with asking_for(http, "http"):
         http = held.enter_context(reserve(http)).getsockname()[1]
     if grpc is not None:
-        with _as_model_error(grpc, "--grpc-port or MODELMOOR_GRPC_PORT"):
+        with asking_for(grpc, "grpc"):
             grpc = held.enter_context(reserve(grpc)).getsockname()[1]
     return replace(settings, http_port=http, grpc_port=grpc, termination_log=None)
 
@@ -221,11 +220,3 @@ class _Parent:
 
     def _told(self) -> dict[str, Any]:
         return {"models": [source.name for source in self._settings.models], "workers": len(self._workers)}
-
-
-@contextlib.contextmanager
-def _as_model_error(port: int, where: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise port_taken(port, error, where) from None

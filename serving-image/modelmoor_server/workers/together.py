@@ -103,8 +103,7 @@ class Together:
                 if outcome != digest:
                     raise _changed(name)
         except ModelError as failure:
-            told = [failure.phase, failure.reason, failure.message, failure.hint]
-            await _each(workers, "discard", name, told)
+            await _each(workers, "discard", name, failure.told)
             await _remove(folder)
             raise
         await _each(workers, "commit", name)

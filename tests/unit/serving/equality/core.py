@@ -11,15 +11,15 @@ from modelmoor_server.cost import Cost
 from modelmoor_server.http.message import Head, Response, Route
 from modelmoor_server.inference import Identity, Inference, Job
 from modelmoor_server.metrics import Counters, ModelCounters
+from modelmoor_server.model_thread import ModelThread
 from modelmoor_server.repository import Repository
 from modelmoor_server.rest.routes import Routes
 from modelmoor_server.runtimes import Model
 from modelmoor_server.settings import Batching
-from modelmoor_server.worker import Worker
 from unit.serving.nobody import Nobody
 
 NAME = "m"
-WORKER: "Worker[Job]" = Worker("equality")  # one for all models, one after another
+THREAD: "ModelThread[Job]" = ModelThread("equality")  # one for all models, one after another
 
 
 class Free(Cost):
@@ -51,7 +51,7 @@ class Core:
             Identity(NAME, "sha256:0123456789abcdef", model.format, model.framework, None),
             model,
             Free() if cheap else Cost(),
-            WORKER,
+            THREAD,
             self.counters.models[NAME],
             timeout=60,
             queue_limit=1000,

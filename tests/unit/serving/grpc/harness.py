@@ -15,8 +15,8 @@ from modelmoor_server.grpc.services import methods
 from modelmoor_server.grpc.transport import Server
 from modelmoor_server.inference import Identity, Inference
 from modelmoor_server.metrics import Counters, ModelCounters
+from modelmoor_server.model_thread import ModelThread
 from modelmoor_server.repository import Repository
-from modelmoor_server.worker import Worker
 from unit.serving.grpc.client import Client
 from unit.serving.inference.models import Scripted
 from unit.serving.nobody import Nobody
@@ -72,7 +72,7 @@ async def serving(
         Identity("m", "sha256:0123456789abcdef", "sklearn", "scikit-learn 1.9.1", None),
         model,
         cost,
-        Worker("m"),
+        ModelThread("m"),
         own,
         timeout=timeout,
         queue_limit=queue_limit,

@@ -1,26 +1,14 @@
 """The gRPC port under malformed calls: each ends with the status that says whose fault it is, and touches nobody."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from modelmoor_server.grpc.wire import delimited
 from unit.serving.hostile import grpc_cases
 from unit.serving.hostile.doors import MARKER, Door, Sending
-from unit.serving.hostile.grpc_doors import INFER, INFERENCE, REFLECTION, STREAM, STREAMED, Neighbours, calling, written
+from unit.serving.hostile.grpc_doors import INFER, INFERENCE, REFLECTION, STREAM, STREAMED, Neighbours, written
 from unit.serving.hostile.rest_doors import V2
 from unit.serving.hostile.test_malformed import MIB, quiet, resident
 from unit.serving.process import Started
-
-
-@pytest.fixture(scope="module")
-def neighbour(doors: Started) -> Iterator[Neighbours]:
-    """A caller who was there before, at both ports."""
-    with calling(doors) as channel:
-        caller = Neighbours(doors, channel=channel)
-        caller.ask()
-        yield caller
-        caller.close()
 
 
 @pytest.mark.parametrize("name", grpc_cases.REFUSED)

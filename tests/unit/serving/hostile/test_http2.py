@@ -4,13 +4,13 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from unit.serving.hostile import http2
 from unit.serving.hostile.doors import MARKER
-from unit.serving.hostile.grpc_doors import INFERENCE, Neighbours, calling
+from unit.serving.hostile.grpc_doors import INFERENCE, Neighbours
 from unit.serving.hostile.http2 import call, connected, field, frame, head, received
 from unit.serving.hostile.test_malformed import quiet, resident
 from unit.serving.process import Started
@@ -62,16 +62,6 @@ GARBAGE: Mapping[str, bytes] = {
     "no fields": frame(http2.HEADERS, 5, 1),
     "a preface twice": http2.PREFACE * 2,
 }
-
-
-@pytest.fixture(scope="module")
-def neighbour(doors: Started) -> Iterator[Neighbours]:
-    """A caller who was there before, at both ports."""
-    with calling(doors) as channel:
-        caller = Neighbours(doors, channel=channel)
-        caller.ask()
-        yield caller
-        caller.close()
 
 
 @pytest.mark.parametrize("name", CALLS)

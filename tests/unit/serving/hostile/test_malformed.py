@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from unit.serving.hostile import cases, rest_cases
 from unit.serving.hostile.doors import MARKER, Door, Neighbour, Sending, exchange, judged
-from unit.serving.hostile.grpc_doors import GRPC, Neighbours, calling
+from unit.serving.hostile.grpc_doors import GRPC
 from unit.serving.hostile.rest_doors import REST, V1
 from unit.serving.hostile.spoiling import sendings
 from unit.serving.process import Started
@@ -18,16 +17,6 @@ from unit.serving.process import Started
 MIB = 1024 * 1024
 DOORS: tuple[Door, ...] = (*REST, *GRPC)
 REFUSED = {**cases.REFUSED, **rest_cases.REFUSED}
-
-
-@pytest.fixture(scope="module")
-def neighbour(doors: Started) -> Iterator[Neighbour]:
-    """A caller who was there before, at both ports."""
-    with calling(doors) as channel:
-        caller = Neighbours(doors, channel=channel)
-        caller.ask()
-        yield caller
-        caller.close()
 
 
 def resident(server: Started) -> float:

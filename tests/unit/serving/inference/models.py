@@ -12,9 +12,9 @@ from modelmoor_server.cost import Cost
 from modelmoor_server.errors import InvalidRequest, RequestError
 from modelmoor_server.inference import Identity, Inference, InferenceRequest, InferenceResponse, Job
 from modelmoor_server.metrics import ModelCounters
+from modelmoor_server.model_thread import ModelThread
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.signature import Datatype, Field, Signature
-from modelmoor_server.worker import Worker
 
 SIGNATURE = Signature(
     inputs=(Field("x", Datatype.FP64, (-1, 1)),),
@@ -94,10 +94,10 @@ def served(
     cost = Cost()
     if row is not None:
         cost.measure(row, row * 2, 2)
-    worker: Worker[Job] = Worker("m")
+    thread: ModelThread[Job] = ModelThread("m")
     loop = asyncio.get_running_loop()
     return Inference(
-        IDENTITY, model, cost, worker, ModelCounters(), timeout=timeout, queue_limit=queue_limit, loop=loop, **more
+        IDENTITY, model, cost, thread, ModelCounters(), timeout=timeout, queue_limit=queue_limit, loop=loop, **more
     )
 
 

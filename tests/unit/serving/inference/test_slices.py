@@ -105,15 +105,15 @@ async def test_a_large_request_ends_between_slices(how: str) -> None:
     assert not inference.busy
 
 
-async def test_a_closed_worker() -> None:
+async def test_a_closed_thread() -> None:
     """The model's thread ends behind what was posted, further slices included."""
     it = Held()
     inference = served(it.model, row=SLOW, batching=Batching(max_size=2))
     large = Asked(inference, rows=5)
     inference.submit(large)
     await asyncio.to_thread(it.begun.wait, 20)
-    inference._worker.close()
+    inference._thread.close()
     it.gate.set()
 
     assert await large.outcome == b"[5.0]"
-    await asyncio.to_thread(inference._worker.join)
+    await asyncio.to_thread(inference._thread.join)

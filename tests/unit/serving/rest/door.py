@@ -13,12 +13,12 @@ from modelmoor_server.cost import Cost
 from modelmoor_server.http.message import Head, Response
 from modelmoor_server.inference import Identity, Inference
 from modelmoor_server.metrics import Counters, ModelCounters
+from modelmoor_server.model_thread import ModelThread
 from modelmoor_server.repository import Entry, State
 from modelmoor_server.rest.calls import PredictRoute
 from modelmoor_server.rest.v2 import V2Call
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.signature import Datatype, Field, Signature
-from modelmoor_server.worker import Worker
 
 GOLDENS = Path(__file__).with_name("tritonclient")
 HEADER = b"inference-header-content-length"
@@ -79,12 +79,12 @@ def golden(name: str) -> tuple[bytes, int | None]:
 
 async def _ask(model: Echo, body: bytes, headers: dict[bytes, bytes]) -> Answer:
     loop = asyncio.get_running_loop()
-    worker = Worker("echo")
+    thread = ModelThread("echo")
     identity = Identity("echo", "sha256:0123456789abcdef", "sklearn", "scikit-learn 1.9.1", None)
     cost = Cost()
     cost.measure(1e-5, 1e-5, 1)
     counters = ModelCounters()
-    inference = Inference(identity, model, cost, worker, counters, timeout=20, queue_limit=8, loop=loop)
+    inference = Inference(identity, model, cost, thread, counters, timeout=20, queue_limit=8, loop=loop)
     entry = Entry("echo", State.READY, inference)
     route = PredictRoute(entry, V2Call, Counters(models={"echo": counters}), JSON_LIMIT, 1 << 20)
     answered: asyncio.Future[Response] = loop.create_future()

@@ -18,7 +18,7 @@ class Work(Protocol):
 W = TypeVar("W", bound=Work)
 
 
-class Worker(Generic[W]):
+class ModelThread(Generic[W]):
     """Runs work, one after another, on a thread of its own.
 
     `gather` and `again` are for the thread, inside of `run`; all else is for the event loop. A daemon thread: a predict
