@@ -22,10 +22,10 @@ class KernelHook(BuildHookInterface[Any]):
         except kernel.CannotBuildError as error:
             self.app.display_warning(
                 f"modelmoor-server is installed without its native kernel: {error}\n"
-                "Tree models are served by scikit-learn itself then: the same answers, far slower.\n"
+                "The answers are the same then, but far slower.\n"
                 "Later: python -m modelmoor_server.native.build"
             )
             return
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data.update(pure_python=False, tag=f"cp311-abi3-{platform}")
-        build_data["artifacts"].append(f"/{built.relative_to(self.root)}")
+        build_data["artifacts"] += [f"/{module.relative_to(self.root)}" for module in built]

@@ -20,10 +20,14 @@ find_python() { # the newest interpreter that both distributions support
 
 python=$(find_python)
 native=serving-image/modelmoor_server/native # compiled while the server is installed
-stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml serving-image/hatch_build.py tools/venv.sh "$native"/{_kernel.c,build.py}; "$python" --version; } | sha256sum | cut -c1-12)
+stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml serving-image/hatch_build.py tools/venv.sh "$native"/{*.c,build.py}; "$python" --version; } | sha256sum | cut -c1-12)
 have_kernel() { # pip keeps to itself why there is none; it may have been removed, or a compiler have come since
-  [ -e "$native/_kernel.abi3.so" ] || .venv/bin/python -m modelmoor_server.native.build ||
-    say "venv: without the native kernel: tree models are answered by scikit-learn itself, slower"
+  local source missing=
+  for source in "$native"/_*.c; do
+    [ -e "${source%.c}.abi3.so" ] || missing=yes
+  done
+  [ -z "$missing" ] || .venv/bin/python -m modelmoor_server.native.build >/dev/null ||
+    say "venv: without the compiled part of the server: the same answers, slower"
 }
 if [ -e "$stamp" ]; then
   ! command -v cc >/dev/null || have_kernel

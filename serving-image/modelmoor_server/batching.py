@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 
 from modelmoor_server.cost import Cost
-from modelmoor_server.exchange import InferenceRequest
+from modelmoor_server.exchange import InferenceRequest, OutputTensor
 from modelmoor_server.naming import OF_SIGNATURE
 from modelmoor_server.runtimes.base import Independence, Model
 from modelmoor_server.settings import Batching
@@ -75,15 +75,16 @@ def join(requests: Sequence[InferenceRequest]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([request.inputs[name] for request in requests]) for name in requests[0].inputs}
 
 
-def split(
-    answers: Mapping[str, np.ndarray], names: Sequence[str], counts: Sequence[int]
-) -> list[dict[str, np.ndarray]]:
-    """The answers to the joined rows, request by request. Raises RowsDiffer."""
-    check_rows(answers, names, sum(counts))
+def split(outputs: Sequence[OutputTensor], counts: Sequence[int]) -> list[tuple[OutputTensor, ...]]:
+    """The outputs of the joined rows, request by request. Raises RowsDiffer."""
+    rows = (sum(counts),)
+    if any(array.shape[:1] != rows for _, _, array in outputs):
+        raise RowsDiffer
     parts, begin = [], 0
     for count in counts:
-        parts.append({name: answers[name][begin : begin + count] for name in names})
-        begin += count
+        end = begin + count
+        parts.append(tuple([OutputTensor(name, datatype, array[begin:end]) for name, datatype, array in outputs]))
+        begin = end
     return parts
 
 
@@ -105,5 +106,5 @@ def _rows_vary(model: Model) -> bool:
 
 def _kind(array: np.ndarray) -> tuple[Hashable, ...]:
     if array.dtype != object:
-        return array.dtype.str, array.shape[1:]
+        return array.dtype, array.shape[1:]
     return frozenset(map(type, array.ravel().tolist())), array.shape[1:]

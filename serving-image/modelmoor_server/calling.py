@@ -11,7 +11,7 @@ import numpy as np
 
 from modelmoor_server import batching
 from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, ServerError, bare, cause_name
-from modelmoor_server.exchange import InferenceRequest, InferenceResponse, output_tensor, rows_of
+from modelmoor_server.exchange import InferenceRequest, InferenceResponse, OutputTensor, output_tensor, rows_of
 from modelmoor_server.job import Job
 from modelmoor_server.runtimes.base import Model
 
@@ -45,9 +45,9 @@ class Caller:
         if job.request is not None or not job.open:
             return
         try:
-            job.request = job.call.decode()
-            job.rows = rows_of(job.request.inputs)
-            job.key = batching.key_of(job.request) if self.batches else None
+            job.request = request = job.call.decode()
+            job.rows = rows_of(request.inputs)
+            job.key = batching.key_of(request) if self.batches else None
         except BaseException as error:  # noqa: BLE001 - the edge where any failure becomes an answer
             job.outcome = self._failure(error)
 
@@ -100,7 +100,7 @@ class Caller:
         begun = perf_counter()
         try:
             answers = self._predict(batching.join(requests), names, sum(counts), done)
-            parts = batching.split(answers, names, counts)
+            parts = batching.split(_tensors(answers, names), counts)
         except batching.RowsDiffer:
             self._distrust()
         except BaseException:  # noqa: BLE001 - one request's values fail a call for all: each is then asked for itself
@@ -108,7 +108,7 @@ class Caller:
         else:
             for job, part in zip(jobs, parts, strict=True):
                 try:
-                    job.outcome = self._encoded(job, part)
+                    job.outcome = job.call.encode(InferenceResponse(part, _request(job).id))
                 except BaseException as error:  # noqa: BLE001 - a codec's failure is one job's
                     job.outcome = self._failure(error)
             done.works.append((perf_counter() - begun, sum(counts)))
@@ -126,8 +126,7 @@ class Caller:
 
     def _encoded(self, job: Job, answers: Mapping[str, np.ndarray]) -> bytes:
         request = _request(job)
-        outputs = tuple(output_tensor(name, answers[name]) for name in request.outputs)
-        return job.call.encode(InferenceResponse(outputs, request.id))
+        return job.call.encode(InferenceResponse(_tensors(answers, request.outputs), request.id))
 
     def _distrust(self) -> None:
         self.batches = False
@@ -140,6 +139,10 @@ class Caller:
         if isinstance(error, PredictFailed):
             return bare(error)
         return PredictFailed(f"The model's code raised {cause_name(error)}: the server's log tells where.")
+
+
+def _tensors(answers: Mapping[str, np.ndarray], names: Sequence[str]) -> tuple[OutputTensor, ...]:
+    return tuple([output_tensor(name, answers[name]) for name in names])
 
 
 def traced(error: BaseException) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """What passes between a door and a model: a request that fits the signature, a response, and the call around both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,8 +9,7 @@ from modelmoor_server.errors import RequestError
 from modelmoor_server.signature import Datatype
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(NamedTuple):
     """A request that fits the signature. inputs: arrays by public name. outputs: public names, in the asked order."""
 
     inputs: Mapping[str, np.ndarray]
@@ -27,8 +25,7 @@ class OutputTensor(NamedTuple):
     array: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceResponse:
+class InferenceResponse(NamedTuple):
     """What the model answered, output by output in the asked order."""
 
     outputs: tuple[OutputTensor, ...]

@@ -11,7 +11,15 @@ import numpy as np
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.exchange import InferenceRequest
-from modelmoor_server.signature import Signature, from_columns, from_instances, from_tensors
+from modelmoor_server.signature import (
+    Field,
+    Signature,
+    from_columns,
+    from_instances,
+    from_numbers,
+    from_tensors,
+    only_floats,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Intake:
         self.alternatives = alternatives
         self.default_outputs = default_outputs
         self._outputs = frozenset(field.name for field in signature.outputs)
+        self.numbers: Field | None = only_floats(signature) if not alternatives else None
 
     def from_tensors(
         self, tensors: Iterable[tuple[str, str, Sequence[int], Any]], *, frame: bool = False
@@ -57,6 +66,17 @@ class Intake:
         data: JSON lists, an array, or a memoryview of the tensor's bytes. frame: they are the columns of one table.
         """
         return from_tensors(self.signature, tensors, frame=frame)
+
+    def from_numbers(
+        self, shape: tuple[int, ...], numbers: bytearray, name: str | None = None
+    ) -> dict[str, np.ndarray]:
+        """Floats of a JSON body, as native.cut gives them, for the one input of a model that takes them alone.
+
+        name: what the caller calls it. Raises InvalidRequest.
+        """
+        if self.numbers is None:
+            raise AssertionError("the model takes something else")
+        return {self.numbers.name: from_numbers(shape, numbers, self.numbers, name or self.numbers.name)}
 
     def from_instances(self, instances: Any, signature: Signature | None = None) -> dict[str, np.ndarray]:
         """The rows of a v1 request as arrays. signature: another one than the model's own. Raises InvalidRequest."""

@@ -72,7 +72,7 @@ def receive(sock: socket.socket) -> Decoded | RequestError:
 
 
 def _rest(request: Any) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in type(request).__dataclass_fields__ if name != "inputs"}
+    return {name: value for name, value in request._asdict().items() if name != "inputs"}
 
 
 def _objects(slices: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:

@@ -241,14 +241,15 @@ class Connection(asyncio.Protocol):
             or (self._eof and not self._buffer)
         )
         self._pending = None
-        self._release()
+        if self._reserved:
+            self._release()
         self._write(response, close=close, keep_alive=head.http10, without_body=head.method == b"HEAD")
         if close:
             self._linger()
         else:
             self._state = State.HEAD
             self._since = now
-            if not self._dispatching:
+            if not self._dispatching and (self._buffer or self._paused or self._eof):
                 self._resume()
 
     def _refuse(self, refusal: Refusal) -> None:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -39,8 +39,7 @@ class Head:
     expects_continue: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer: a status, a body and the few headers beyond those that every answer has."""
 
     status: int

@@ -1,13 +1,17 @@
-"""The compiled part of the server, and whether this installation has it: all works without, some of it slower.
+"""The compiled parts of the server, and whether this installation has them: all works without, some of it slower.
 
-It is absent where no C compiler was found at installation; `python -m modelmoor_server.native.build` adds it then.
+_kernel.c   walks trees
+_numbers.c  cuts numbers out of JSON
+
+They are absent where no C compiler was found at installation; `python -m modelmoor_server.native.build` adds them then.
 """
 
 try:
     from modelmoor_server.native._kernel import Ensemble
+    from modelmoor_server.native._numbers import cut
 except ImportError:  # not built, or built for another platform
     available: bool = False
 else:
     available = True
 
-__all__ = ["Ensemble", "available"]
+__all__ = ["Ensemble", "available", "cut"]

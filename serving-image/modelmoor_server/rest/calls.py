@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _STAYS = frozenset(("_begun", "_body", "_inference", "_job", "_respond", "_route"))  # attributes of this process
 HEADER_LENGTH = b"inference-header-content-length"
+_SPECIAL = frozenset((HEADER_LENGTH, *coding.HEADERS))  # what makes a body anything but plain JSON
 CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 
 
@@ -183,6 +184,7 @@ class PredictRoute:
         self._call = call
         self._counters = counters
         self._key = (call.door, entry.name)
+        self._answered = (*self._key, 200)
 
     @property
     def refusal(self) -> Response | None:
@@ -192,6 +194,9 @@ class PredictRoute:
         """Begin to answer a request."""
         self._counters.in_flight += 1
         inference = self._entry.inference
+        if inference is not None and _SPECIAL.isdisjoint(head.headers):  # the frequent case
+            plain = self._call(self, inference, body, respond)
+            return plain if plain.submit() else None
         packing = coding.packing_of(head)
         stated = head.headers.get(HEADER_LENGTH)
         unfit = stated is not None and not self._call.takes_binary
@@ -212,7 +217,7 @@ class PredictRoute:
     def count(self, status: int, seconds: float) -> None:
         """One request has been answered."""
         self._counters.in_flight -= 1
-        self._counters.requests[self._key[0], self._key[1], status] += 1
+        self._counters.requests[self._answered if status == 200 else (*self._key, status)] += 1
         self._counters.durations[self._key].observe(seconds)
 
 

@@ -17,6 +17,7 @@ WORTH = 4 * 1024  # packing less costs more time than a network within a cluster
 LEVEL = 1  # measured on JSON numbers: level 6 takes eight times as long for 3 to 6 percent less
 MEMBERS = 16  # gzip members in one body
 VARY = (b"Vary", b"Accept-Encoding")
+HEADERS = (b"content-encoding", b"accept-encoding")
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's number for each coding's wrapping
 _BROKEN = "The body is not what its Content-Encoding says, or it is cut off."
 
@@ -34,7 +35,7 @@ class Packing(NamedTuple):
 
 def packing_of(head: Head) -> Packing | Response | None:
     """What a request says about compression: None where it says nothing, a 415 where its body cannot be read."""
-    sent, wanted = head.headers.get(b"content-encoding"), head.headers.get(b"accept-encoding")
+    sent, wanted = (head.headers.get(name) for name in HEADERS)
     if sent is None and wanted is None:
         return None
     words = (word.strip().lower() for word in (sent or b"").decode("latin-1").split(","))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.protocols import tfs
-from modelmoor_server.rest import payload, values
+from modelmoor_server.rest import numbers, payload, values
 from modelmoor_server.rest.calls import HttpCall
 from modelmoor_server.rest.packed import Packed
 
@@ -20,6 +20,9 @@ class V1Call(HttpCall):
     door: ClassVar[str] = "v1"
 
     def decode(self) -> "InferenceRequest":
+        if (request := numbers.of_v1(self._inference, self._body)) is not None:
+            self._by_columns = False
+            return request
         document = payload.parse(self._body)
         rows, columns = document.get("instances"), document.get("inputs")
         self._by_columns = columns is not None

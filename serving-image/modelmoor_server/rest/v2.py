@@ -8,7 +8,7 @@ from modelmoor_server.apart.reader import APART_BYTES
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.http.message import Respond, Response
 from modelmoor_server.protocols.v2 import Form
-from modelmoor_server.rest import payload, v2_request
+from modelmoor_server.rest import numbers, payload, v2_request
 from modelmoor_server.rest.calls import HttpCall, PredictRoute
 from modelmoor_server.rest.packed import Packed
 
@@ -46,6 +46,10 @@ class V2Call(HttpCall):
 
     def decode(self) -> "InferenceRequest":
         if self._stated is None:
+            if (found := numbers.of_v2(self._inference, self._body)) is not None:
+                request, asked = found
+                self._forms, self._all_binary = asked.forms, asked.all_binary
+                return request
             return self._tensors(payload.parse(self._body), None)
         length = v2_request.header_length(self._stated, self._body, self._json_limit)
         data = memoryview(self._body)[length:]

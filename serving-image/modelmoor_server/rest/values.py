@@ -56,6 +56,9 @@ def column(output: "OutputTensor") -> Any:
     array = output.array
     if array.dtype == object:
         return _texts(output)
+    if array.dtype.kind == "f" and 0 < array.size <= slices.SLICE:
+        text = orjson.dumps(array if array.ndim else array[()], option=_NUMPY)
+        return orjson.Fragment(text) if b"null" not in text else _with_words(array)
     if array.dtype.kind == "f" and not _finite(array):
         return _with_words(array)
     return slices.values(array) if array.ndim else array[()]

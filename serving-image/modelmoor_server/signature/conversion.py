@@ -15,6 +15,7 @@ import numpy as np
 
 from modelmoor_server import json_words
 from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.signature.floats import flat_matrix_of, matrix_of
 from modelmoor_server.signature.raw import BF16, from_bytes
 from modelmoor_server.signature.types import Datatype, Field, Signature
 from modelmoor_server.signature.values import (
@@ -22,10 +23,8 @@ from modelmoor_server.signature.values import (
     column_of,
     fit,
     flat_data,
-    flat_matrix_of,
     from_json,
     from_tensor,
-    matrix_of,
     shown,
 )
 

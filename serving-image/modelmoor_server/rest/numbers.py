@@ -1,0 +1,105 @@
+"""The frequent JSON bodies, whose numbers are cut out in C and whose rest is remembered: clients repeat it.
+
+A body that is anything else, or wrong, is None here: the doors then read the whole of it, and say what is wrong.
+docs/decisions/0023-numbers-out-of-json.md
+"""
+
+import secrets
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from modelmoor_server import native
+from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.protocols.v2 import Form
+from modelmoor_server.rest import payload, v2_request
+
+if TYPE_CHECKING:
+    from modelmoor_server.inference import Inference, InferenceRequest
+
+REMEMBERED = 256  # bodies without their numbers, per door
+LONGEST = 1024  # bytes of one
+# What stands for the numbers. Made anew in every process: should a caller's own text be the same, it would be taken for
+# numbers, and no caller can know it.
+_MARK = secrets.token_hex(16)
+_MARKED = orjson.dumps(_MARK)
+_FLOATS = ("FP64", "FP32")
+
+
+class Asked(NamedTuple):
+    """What a v2 body says beside its numbers."""
+
+    name: str
+    shape: tuple[int, ...]
+    outputs: tuple[str, ...]
+    forms: dict[str, Form]
+    all_binary: bool
+    id: str | None
+
+
+def of_v1(inference: "Inference", body: bytes) -> "InferenceRequest | None":
+    """A v1 body that has instances and nothing else."""
+    if (found := _cut(inference, body, b'"instances"')) is None or not _only_instances(found[0]):
+        return None
+    return inference.request(inference.from_numbers(found[1], found[2]))
+
+
+def of_v2(inference: "Inference", body: bytes) -> "tuple[InferenceRequest, Asked] | None":
+    """A v2 body of one tensor of floats without parameters."""
+    if (found := _cut(inference, body, b'"data"')) is None or (asked := _asked(found[0])) is None:
+        return None
+    _, shape, numbers = found
+    if len(shape) > 1:
+        if shape != asked.shape:
+            return None
+    elif shape[0] != _product(asked.shape):
+        return None
+    arrays = inference.from_numbers(asked.shape, numbers, asked.name)
+    return inference.request(arrays, asked.outputs, asked.id), asked
+
+
+def _cut(inference: "Inference", body: bytes, name: bytes) -> tuple[bytes, tuple[int, ...], bytearray] | None:
+    """The body with the mark in the place of its numbers, their shape, and the numbers."""
+    if inference.numbers is None or not native.available or (found := native.cut(body, name)) is None:
+        return None
+    begin, end, shape, numbers = found
+    rest = b"%b%b%b" % (body[:begin], _MARKED, body[end:])
+    return (rest, shape, numbers) if len(rest) <= LONGEST else None
+
+
+@lru_cache(REMEMBERED)
+def _only_instances(rest: bytes) -> bool:
+    try:
+        return bool(payload.parse(rest) == {"instances": _MARK})
+    except InvalidRequest:
+        return False
+
+
+@lru_cache(REMEMBERED)
+def _asked(rest: bytes) -> Asked | None:
+    try:
+        document = payload.parse(rest)
+        outputs, forms, all_binary = v2_request.outputs(document)
+        id = payload.text(document, "id")
+    except InvalidRequest:
+        return None
+    inputs = document.get("inputs")
+    if document.keys() & {"parameters"} or not isinstance(inputs, list) or len(inputs) != 1:
+        return None
+    tensor = inputs[0]
+    if not isinstance(tensor, dict) or tensor.keys() != {"name", "datatype", "shape", "data"}:
+        return None
+    name, shape = tensor["name"], tensor["shape"]
+    if tensor["data"] != _MARK or tensor["datatype"] not in _FLOATS or not isinstance(name, str) or not name:
+        return None
+    if not isinstance(shape, list) or not shape or not all(type(size) is int and size > 0 for size in shape):
+        return None
+    return Asked(name, tuple(shape), tuple(outputs), forms, all_binary, id)
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+    return product
