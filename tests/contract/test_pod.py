@@ -65,6 +65,7 @@ EVERYTHING: Body = {
         "workers": 2,
         "timeout": "1m30s",
         "batching": {"maxSize": 32, "maxDelay": "5ms", "exact": True, "rowsIndependent": True},
+        "optimize": {"engine": "Native"},
     },
 }
 
@@ -89,6 +90,7 @@ def test_the_server_takes_the_values_as_they_are_written() -> None:
     assert told.workers == 2
     assert told.timeout == 90.0
     assert told.batching == settings.Batching(max_size=32, max_delay=0.005, exact=True, rows_independent=True)
+    assert told.engine == "Native"
     assert (told.pickle, told.legacy_keras, told.version_mismatch) == ("AllowListed", "Deny", "Warn")
     ports = {port["name"]: port["containerPort"] for port in found["model"]["ports"]}
     assert {"http": told.http_port, "grpc": told.grpc_port} == ports

@@ -151,6 +151,18 @@ class Batching(Wire):
     )
 
 
+class Optimize(Wire):
+    """By what code a model is answered."""
+
+    engine: Literal["Auto", "Library", "Native", "ONNX"] | None = Field(
+        default=None,
+        description="Auto takes the fastest that was proven equal to the model's own library, and that library for"
+        " the rest. Library forbids every other. Native (the server's own code) and ONNX (ONNX Runtime, for an"
+        " artifact that `modelmoor-server optimize` has converted) refuse a model that has no such engine. The default"
+        " is Auto.",
+    )
+
+
 class Runtime(Wire):
     """How the server runs."""
 
@@ -178,6 +190,7 @@ class Runtime(Wire):
         description="How requests share a call of the model. Where it cannot change answers beyond rounding, they do"
         " so without this.",
     )
+    optimize: Optimize | None = Field(default=None, description="By what code the model is answered.")
     env: tuple[EnvVar, ...] = Field(
         default=(),
         max_length=64,

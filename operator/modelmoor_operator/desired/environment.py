@@ -47,6 +47,7 @@ def serve_environment(md: ModelDeployment, settings: Settings) -> dict[str, str]
         "MODELMOOR_WORKERS": None if md.spec.runtime.workers is None else str(md.spec.runtime.workers),
         "MODELMOOR_TIMEOUT": canonical(md.spec.runtime.timeout),
         **batching_environment(md.spec.runtime.batching),
+        "MODELMOOR_ENGINE": md.spec.runtime.optimize.engine if md.spec.runtime.optimize else None,
         "MODELMOOR_PICKLE": settings.pickle,
         "MODELMOOR_LEGACY_KERAS": settings.legacy_keras,
         "MODELMOOR_VERSION_MISMATCH": settings.version_mismatch,

@@ -8,12 +8,12 @@ from modelmoor_server.apart.reader import APART_BYTES
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.http.message import Respond, Response
 from modelmoor_server.protocols.v2 import Form
-from modelmoor_server.rest import numbers, payload, v2_request
+from modelmoor_server.rest import numbers, payload, slices, v2_request
 from modelmoor_server.rest.calls import HttpCall, PredictRoute
 from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
-    from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
+    from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, OutputTensor
     from modelmoor_server.signature import Field
 
 BINARY = b"application/octet-stream"
@@ -56,18 +56,18 @@ class V2Call(HttpCall):
         return self._tensors(payload.parse(self._body[:length]), data) if length else self._read_raw(data)
 
     def encode(self, response: "InferenceResponse") -> bytes:
-        from modelmoor_server.rest import v2_answer  # brings numpy, which is not there when the doors open
-
         identity = self._inference.identity
         body: dict[str, Any] = {"model_name": identity.name, "model_version": identity.version}
         if response.id is not None:
             body["id"] = response.id
         if self._forms or self._all_binary:
+            from modelmoor_server.rest import v2_answer  # brings numpy, which is not there when the doors open
+
             default = Form(self._all_binary)
             signature = self._inference.signature
             encoded, self._json_size = v2_answer.encode(body, response.outputs, self._forms, default, signature)
             return encoded
-        body["outputs"] = [v2_answer.json_member(output) for output in response.outputs]
+        body["outputs"] = [_member(output) for output in response.outputs]
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
     def response(self, body: bytes) -> Response:
@@ -91,6 +91,15 @@ class V2Call(HttpCall):
         if len(fields) != 1:
             raise InvalidRequest(f"A raw body goes to a model of one input; this one has {len(fields)}.")
         return self._inference.request(self._inference.from_tensors([whole_body(fields[0], data)]))
+
+
+def _member(output: "OutputTensor") -> dict[str, Any]:
+    name, datatype, array = output
+    if array.dtype == object or array.size > slices.SLICE:
+        from modelmoor_server.rest import v2_answer
+
+        return v2_answer.json_member(output)
+    return {"name": name, "shape": array.shape, "datatype": datatype, "data": array.ravel()}
 
 
 class PackedV2Call(Packed, V2Call):
