@@ -59,9 +59,10 @@ def key_of(request: InferenceRequest) -> Hashable | None:
     """
     if len(request.inputs) == 1:  # the frequent case, by the same rules
         ((name, array),) = request.inputs.items()
-        if not array.shape or not array.shape[0] or OF_SIGNATURE in request.outputs[0]:
+        shape, outputs, dtype = array.shape, request.outputs, array.dtype
+        if not shape or not shape[0] or OF_SIGNATURE in outputs[0]:
             return None
-        return request.outputs, name, _kind(array)
+        return outputs, name, (dtype, shape[1:]) if dtype.kind != "O" else _kind(array)
     shapes = {array.shape[:1] for array in request.inputs.values()}
     if len(shapes) != 1 or shapes <= {(), (0,)}:
         return None

@@ -19,6 +19,7 @@ from modelmoor_server.signature import (
     from_numbers,
     from_tensors,
     only_floats,
+    row_of,
 )
 
 
@@ -57,6 +58,7 @@ class Intake:
         self.default_outputs = default_outputs
         self._outputs = frozenset(field.name for field in signature.outputs)
         self.numbers: Field | None = only_floats(signature) if not alternatives else None
+        self._row = row_of(self.numbers)
 
     def from_tensors(
         self, tensors: Iterable[tuple[str, str, Sequence[int], Any]], *, frame: bool = False
@@ -74,9 +76,12 @@ class Intake:
 
         name: what the caller calls it. Raises InvalidRequest.
         """
-        if self.numbers is None:
+        field = self.numbers
+        if field is None:
             raise AssertionError("the model takes something else")
-        return {self.numbers.name: from_numbers(shape, numbers, self.numbers, name or self.numbers.name)}
+        if shape[1:] == self._row:
+            return {field.name: np.ndarray(shape, np.float64, numbers)}
+        return {field.name: from_numbers(shape, numbers, field, name or field.name)}
 
     def from_instances(self, instances: Any, signature: Signature | None = None) -> dict[str, np.ndarray]:
         """The rows of a v1 request as arrays. signature: another one than the model's own. Raises InvalidRequest."""

@@ -40,9 +40,10 @@ class Asked(NamedTuple):
 
 def of_v1(inference: "Inference", body: bytes) -> "InferenceRequest | None":
     """A v1 body that has instances and nothing else."""
-    if (found := _cut(inference, body, b'"instances"')) is None or not _only_instances(found[0]):
+    if (found := _cut(inference, body, b'"instances"')) is None:
         return None
-    return inference.request(inference.from_numbers(found[1], found[2]))
+    rest, shape, numbers = found
+    return inference.request(inference.from_numbers(shape, numbers)) if _only_instances(rest) else None
 
 
 def of_v2(inference: "Inference", body: bytes) -> "tuple[InferenceRequest, Asked] | None":

@@ -37,6 +37,10 @@ class V1Call(HttpCall):
         return chosen.request(inference, convert(given, chosen.signature))
 
     def encode(self, response: "InferenceResponse") -> bytes:
+        if len(response.outputs) == 1 and not self._by_columns:
+            (only,) = response.outputs
+            if (text := values.plain(only.array)) is not None:
+                return b'{"predictions":%b}' % text
         outputs = tfs.public(response.outputs)
         if not self._by_columns:
             return values.dump({"predictions": values.rows(outputs)})

@@ -16,6 +16,8 @@ from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.rest import slices
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from modelmoor_server.inference import OutputTensor
     from modelmoor_server.signature import Signature
 
@@ -51,14 +53,21 @@ def rows(outputs: Sequence["OutputTensor"]) -> Any:
     return slices.joined(count, max(1, slices.SLICE * count // max(size, 1)), part)
 
 
+def plain(array: "np.ndarray") -> bytes | None:
+    """The JSON of an array of finite numbers; None for another, and for one that is written in slices."""
+    if array.dtype == object or not 0 < array.size <= slices.SLICE or not array.ndim:
+        return None
+    text = orjson.dumps(array, option=_NUMPY)
+    return text if b"null" not in text else None  # which orjson writes for what is not finite
+
+
 def column(output: "OutputTensor") -> Any:
     """One output whole, as `dump` takes it."""
     array = output.array
     if array.dtype == object:
         return _texts(output)
-    if array.dtype.kind == "f" and 0 < array.size <= slices.SLICE:
-        text = orjson.dumps(array if array.ndim else array[()], option=_NUMPY)
-        return orjson.Fragment(text) if b"null" not in text else _with_words(array)
+    if (text := plain(array)) is not None:
+        return orjson.Fragment(text)
     if array.dtype.kind == "f" and not _finite(array):
         return _with_words(array)
     return slices.values(array) if array.ndim else array[()]

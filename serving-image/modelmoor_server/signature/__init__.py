@@ -8,10 +8,10 @@ conversion.py  the requests of both protocols -> arrays by public name
 """
 
 from modelmoor_server.signature.conversion import from_columns, from_instances, from_tensors
-from modelmoor_server.signature.floats import from_numbers, only_floats
+from modelmoor_server.signature.floats import from_numbers, only_floats, row_of
 from modelmoor_server.signature.types import Datatype, Field, Signature, Source, Tensor
 
 __all__ = [
     "Datatype", "Field", "Signature", "Source", "Tensor", "from_columns", "from_instances",
-    "from_numbers", "from_tensors", "only_floats",
+    "from_numbers", "from_tensors", "only_floats", "row_of",
 ]  # fmt: skip

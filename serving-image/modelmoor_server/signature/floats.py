@@ -24,14 +24,19 @@ def only_floats(signature: Signature) -> Field | None:
     return field if field.datatype.kind == "float" else None
 
 
+def row_of(field: Field | None) -> tuple[int, ...] | None:
+    """The shape of a row of float64 that needs no look; None where there is no such field, or more to do."""
+    if field is None or field.datatype is not Datatype.FP64 or field.shape is None or field.shape[:1] != (-1,):
+        return None
+    return field.shape[1:] if -1 not in field.shape[1:] else None
+
+
 def from_numbers(shape: tuple[int, ...], numbers: bytearray, field: Field, name: str) -> np.ndarray:
     """Float64 in row-major order, as native.cut gives them, as an array of the field. name: the caller's word for it.
 
     Raises InvalidRequest.
     """
     array = np.ndarray(shape, np.float64, numbers)
-    if field.datatype is Datatype.FP64 and field.shape == (-1, *shape[1:]):
-        return array
     return fit(recast(array, field.datatype or Datatype.FP64, name, shape[0]), field, name)
 
 
