@@ -1,4 +1,4 @@
-"""`modelmoor-server`: serve a model, fetch one, or look into one."""
+"""`modelmoor-server`: serve a model, fetch one, look into one, or make one faster."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from modelmoor_server import log, settings, threads
 from modelmoor_server.errors import ModelError
 from modelmoor_server.facts import tell
+from modelmoor_server.optimized import words
 from modelmoor_server.serve import serve
 
 EXAMPLES = """\
@@ -89,6 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("path", type=Path, metavar="PATH", help="a model's file or folder")
     command.set_defaults(run=_inspect)
+    command = commands.add_parser(
+        "optimize",
+        help="write a folder with the model and a form of it that starts in a fraction of the time and memory",
+        description=words.DESCRIPTION,
+        epilog=words.EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("source", type=Path, metavar="SOURCE", help="a model's file, or the folder that holds it")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to write; it must not exist yet")
+    command.add_argument("--json", action="store_true", help="the result, or the failure, as one JSON object on stdout")
+    command.set_defaults(run=_optimize)
     return parser
 
 
@@ -133,6 +145,13 @@ def _inspect(options: argparse.Namespace) -> int:
         return 1
     print(json.dumps(known, indent=2))
     return 0
+
+
+def _optimize(options: argparse.Namespace) -> int:
+    threads.apply(os.environ, threads.budget())
+    from modelmoor_server.optimized import verb  # numpy comes with it
+
+    return verb.run(options)
 
 
 def _termination_log(environment: Mapping[str, str]) -> Path:

@@ -2,6 +2,8 @@
 
 base.py        what a loaded model is, and what the platform allows a loader
 versions.py    the errors of loading, told apart
+fast.py        the fast form of an optimized artifact, or why there is none
+flat/          models of plain arrays, without the framework that they came from
 sklearn/       joblib and pickle
 keras/         .keras and .h5, of Keras 3 and (by tf_keras) of Keras 2
 tensorflow.py  SavedModel folders
@@ -12,7 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from modelmoor_server.errors import cause_name
-from modelmoor_server.inspection import inspect
+from modelmoor_server.inspection import Inspection, inspect
+from modelmoor_server.runtimes import fast
 from modelmoor_server.runtimes.base import EnginePolicy, LegacyKerasPolicy, Model, PicklePolicy, Policy, VersionPolicy
 from modelmoor_server.runtimes.versions import load_failed
 
@@ -27,8 +30,13 @@ def load(
     """Load the model at `artifact` (a file or a folder). Raises ModelError (phases Verify and Load).
 
     imported: told the format once its framework is imported, before the model is read.
+    An optimized artifact is answered by its fast form, where that may be used and is whole; else by its original.
     """
     found = inspect(artifact, format)
+    return fast.load(artifact, found, policy, imported) or _original(found, policy, imported)
+
+
+def _original(found: Inspection, policy: Policy, imported: Callable[[str], None]) -> Model:
     try:
         if found.format == "sklearn":
             from modelmoor_server.runtimes import sklearn

@@ -1,0 +1,39 @@
+"""The fast form of an optimized artifact: used where policy and checks let it be, else the log says why not."""
+
+import importlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from modelmoor_server.inspection import Inspection
+from modelmoor_server.runtimes.base import EnginePolicy, Model, Policy
+
+log = logging.getLogger("modelmoor_server.loading")
+ENGINES = {
+    "Native": "modelmoor_server.runtimes.flat",
+}
+"""Engine of a manifest -> the module whose `open_form(folder, manifest, found, policy) -> Model` serves it. It raises
+manifest.Unusable where the files do not hold what they should; it may import a framework later, never then."""
+
+
+def load(artifact: Path, found: Inspection, policy: Policy, imported: Callable[[str], None]) -> Model | None:
+    """The model in its fast form; None where there is none, or it may not or cannot be used."""
+    if not artifact.is_dir() or policy.engine is EnginePolicy.LIBRARY:
+        return None
+    from modelmoor_server.optimized import manifest as manifests
+
+    if not manifests.is_there(artifact):
+        return None
+    try:
+        manifest = manifests.read(artifact)
+        if manifest.format != found.format or manifest.engine not in ENGINES:
+            raise manifests.Unusable(f"this image has no engine {manifest.engine} for it")
+        manifests.verify(artifact, manifest, found.path)
+        engine = importlib.import_module(ENGINES[manifest.engine])
+        imported(manifest.engine)
+        model: Model = engine.open_form(artifact / manifests.FAST, manifest, found, policy)
+    except manifests.Unusable as reason:
+        sentence = f"The fast form is not used: {reason}. The original is served; make the form anew by optimize."
+        log.warning("FastFormUnused", extra={"fields": {"artifact": found.path.name, "reason": sentence}})
+        return None
+    return model
