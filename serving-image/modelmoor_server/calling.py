@@ -13,7 +13,7 @@ from modelmoor_server import batching
 from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, ServerError, bare, cause_name
 from modelmoor_server.exchange import InferenceRequest, InferenceResponse, OutputTensor, output_tensor, rows_of
 from modelmoor_server.job import Job
-from modelmoor_server.runtimes.base import Model
+from modelmoor_server.runtimes.base import Model, NotYet
 
 log = logging.getLogger("modelmoor_server.inference")
 
@@ -22,11 +22,13 @@ log = logging.getLogger("modelmoor_server.inference")
 class Done:
     """What came of some jobs. The event loop counts it, and brings the outcomes to the callers.
 
-    jobs: those that are finished. predicts: seconds and rows of each call of the model. works: seconds and rows of
-    each call with all encoding. batch_failures: calls that were made again request by request.
+    jobs: those that are finished. waiting: those that can go on once something was prepared. predicts: seconds and
+    rows of each call of the model. works: seconds and rows of each call with all encoding. batch_failures: calls that
+    were made again request by request.
     """
 
     jobs: list[Job] = field(default_factory=list)
+    waiting: list[tuple[Job, NotYet]] = field(default_factory=list)
     predicts: list[tuple[float, int]] = field(default_factory=list)
     works: list[tuple[float, int]] = field(default_factory=list)
     batch_failures: int = 0
@@ -53,8 +55,8 @@ class Caller:
 
     def answer(self, jobs: Sequence[Job], done: Done) -> None:
         """Answer decoded jobs: one alone, or several of one key in one call."""
-        done.jobs += jobs
         waiting = [job for job in jobs if job.open]
+        done.jobs += [job for job in jobs if not job.open]
         if len(waiting) > 1 and self.batches and self._together(waiting, done):
             return
         for job in waiting:
@@ -77,6 +79,11 @@ class Caller:
         except batching.RowsDiffer:
             self._distrust()
             self._alone(job, done)
+            return True
+        except NotYet as reason:
+            job.at = begin
+            done.waiting.append((job, reason))
+            return True
         except InvalidRequest as error:
             job.outcome = error.moved(begin)
         except BaseException as error:  # noqa: BLE001 - a model may raise anything
@@ -90,8 +97,12 @@ class Caller:
             begun = perf_counter()
             job.outcome = self._encoded(job, self._predict(request.inputs, request.outputs, job.rows, done))
             done.works.append((perf_counter() - begun, job.rows))
+        except NotYet as reason:
+            done.waiting.append((job, reason))
+            return
         except BaseException as error:  # noqa: BLE001 - a model may raise anything, and no thread may die of it
             job.outcome = self._failure(error)
+        done.jobs.append(job)
 
     def _together(self, jobs: Sequence[Job], done: Done) -> bool:
         """One call for several jobs; tells whether it was a success. If not, no job has an outcome."""
@@ -112,6 +123,7 @@ class Caller:
                 except BaseException as error:  # noqa: BLE001 - a codec's failure is one job's
                     job.outcome = self._failure(error)
             done.works.append((perf_counter() - begun, sum(counts)))
+            done.jobs += jobs
             return True
         done.batch_failures += 1
         return False

@@ -31,7 +31,7 @@ from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.job import Job
 from modelmoor_server.metrics import Abandoned, ModelCounters
 from modelmoor_server.model_thread import ModelThread
-from modelmoor_server.runtimes.base import Model
+from modelmoor_server.runtimes.base import Model, NotYet
 from modelmoor_server.settings import Batching
 
 __all__ = [
@@ -78,6 +78,7 @@ class Inference(Intake):
         self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
         self._queued = counters.queued = lambda: thread.depth
         self._retired = False
+        self._preparing: asyncio.Future[None] | None = None
 
     @property
     def busy(self) -> bool:
@@ -150,7 +151,7 @@ class Inference(Intake):
             done = Done()
             self._caller.answer([job], done)
             self._deliver(done)
-            return None
+            return job if done.waiting else None
         if self.batching.max_delay > 0:
             self._enqueue(job)
             return job
@@ -210,7 +211,8 @@ class Inference(Intake):
 
     def _enqueue(self, job: Job) -> None:
         """Give a job that was admitted to the model's thread."""
-        job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
+        if job.timer is None:
+            job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
         if self._retired:  # of this very turn, or read apart meanwhile: a thread of its own answers what was accepted
             self._thread = ModelThread(self.identity.name)
         self._thread.post(job)
@@ -218,7 +220,7 @@ class Inference(Intake):
             self._thread.close()
 
     def _finish(self, done: Done) -> None:
-        self._thread.finished(len(done.jobs))
+        self._thread.finished(len(done.jobs) + len(done.waiting))
         for job in done.jobs:
             self._counters.queue.observe(job.taken or 0.0)
         self._deliver(done)
@@ -246,6 +248,23 @@ class Inference(Intake):
                 job.call.done(job.outcome)
             except Exception as error:  # noqa: BLE001 - an answer that cannot be written must not cost the next one
                 log.error("AnswerLost", extra={"fields": {"model": self.identity.name, **traced(error)}})
+        for job, reason in done.waiting:
+            self._park(job, reason)
+
+    def _park(self, job: Job, reason: NotYet) -> None:
+        """Ask again once the model has prepared itself, on another thread: others are answered meanwhile."""
+        if job.abandoned:
+            return
+        job.taken = job.taken or 0.0  # it had its turn: the time from here on is not the queue's
+        if job.timer is None:
+            job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
+        if self._preparing is None or self._preparing.done():
+            self._preparing = self._loop.run_in_executor(None, reason.prepare)
+        self._preparing.add_done_callback(lambda _: self._resume(job))
+
+    def _resume(self, job: Job) -> None:
+        if not job.abandoned:
+            self._enqueue(job)
 
     def _time_out(self, job: Job) -> None:
         job.abandoned = True

@@ -7,11 +7,11 @@ They are absent where no C compiler was found at installation; `python -m modelm
 """
 
 try:
-    from modelmoor_server.native._kernel import Ensemble
+    from modelmoor_server.native._kernel import Ensemble, expit
     from modelmoor_server.native._numbers import cut
 except ImportError:  # not built, or built for another platform
     available: bool = False
 else:
     available = True
 
-__all__ = ["Ensemble", "available", "cut"]
+__all__ = ["Ensemble", "available", "cut", "expit"]

@@ -1,12 +1,14 @@
-/* Walks ensembles of decision trees: flat arrays, sums in the order in which scikit-learn makes them.
+/* Walks ensembles of decision trees: flat arrays, sums in the order in which scikit-learn makes them. And expit.
 
    Ensemble(trees, features, width, start, divisor, single) checks and copies the arrays once; call(x, out) walks.
-   Nothing here knows scikit-learn: runtimes/sklearn/shortcuts/trees.py takes its trees apart.
+   Nothing here knows scikit-learn: runtimes/sklearn/shortcuts/trees.py takes its trees apart,
+   runtimes/flat/functions.py calls.
    docs/decisions/0018-native-trees.md says why this exists and what it must never do. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -364,6 +366,21 @@ done:
     return answer;
 }
 
+/* SciPy's own arithmetic (xsf/log_exp.h), by the same C library: NumPy's exp differs in the last bit. */
+static PyObject *expit(PyObject *Py_UNUSED(module), PyObject *array) {
+    Py_buffer x;
+    if (view(array, &x, 0, 1) < 0) return NULL;
+    double *numbers = x.buf;
+    for (Py_ssize_t i = 0; i < x.len / 8; i++) numbers[i] = 1 / (1 + exp(-numbers[i]));
+    PyBuffer_Release(&x);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"expit", expit, METH_O, "expit(x): 1 / (1 + exp(-x)) of each number of x (float64, C-contiguous), in place."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMethodDef methods[] = {
     {"run", (PyCFunction)(void (*)(void))ensemble_run, METH_FASTCALL,
      "run(x, out, by_column): the sums of every row of x into out, a row or a column after the other. False, and out "
@@ -391,7 +408,7 @@ static int set_up(PyObject *module) {
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, set_up}, {0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Walks ensembles of decision trees.", 0, NULL,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Walks ensembles of decision trees.", 0, functions,
                                     module_slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&module); }

@@ -1,5 +1,8 @@
 import numpy as np
 
+def expit(x: np.ndarray, /) -> None:
+    """1 / (1 + exp(-x)) of each number of x (float64, C-contiguous), in place, by the C library's exp."""
+
 class Ensemble:
     """Decision trees, checked and copied; immutable, so any thread may call.
 

@@ -40,7 +40,7 @@ def build(into: Path = FOLDER) -> list[Path]:
 
 def _compiled(compiler: list[str], headers: Path, source: Path, result: Path) -> Path:
     temporary = result.with_name(f".{result.name}.{os.getpid()}")
-    command = [*compiler, *FLAGS, *PLATFORM, f"-I{headers}", str(source), "-o", str(temporary)]
+    command = [*compiler, *FLAGS, *PLATFORM, f"-I{headers}", str(source), "-o", str(temporary), "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -33,7 +33,10 @@ def load(
     An optimized artifact is answered by its fast form, where that may be used and is whole; else by its original.
     """
     found = inspect(artifact, format)
-    return fast.load(artifact, found, policy, imported) or _original(found, policy, imported)
+    model, unused = fast.load(artifact, found, policy, imported)
+    if model is None:
+        model = _original(found, policy, imported)
+    return model if unused is None else fast.warned(model, unused)
 
 
 def _original(found: Inspection, policy: Policy, imported: Callable[[str], None]) -> Model:

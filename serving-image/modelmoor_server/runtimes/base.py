@@ -1,6 +1,6 @@
 """What every runtime gives to the rest of the server: a loaded model with a signature and a blocking predict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -65,6 +65,14 @@ class Policy:
     engine: EnginePolicy = EnginePolicy.AUTO
 
 
+class NotYet(Exception):
+    """A model can answer these values after `prepare`, which blocks for seconds and may be called on any thread."""
+
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        super().__init__("something has to be loaded first")
+        self.prepare = prepare
+
+
 class Model(Protocol):
     """A model in memory. `predict` blocks and may be called from any one thread at a time.
 
@@ -97,7 +105,8 @@ class Model(Protocol):
         """Arrays by public name in, arrays by public name out.
 
         inputs: as `signature.from_tensors` and its siblings give them. outputs: names from `signature.outputs`.
-        Raises InvalidRequest where the model refuses the values, PredictFailed where its code raises.
+        Raises InvalidRequest where the model refuses the values, PredictFailed where its code raises, NotYet where it
+        can be asked again later.
         Text comes back as object arrays of `str`; all else in a dtype that the protocol knows.
         """
         ...

@@ -3,7 +3,9 @@
 import importlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from modelmoor_server.inspection import Inspection
 from modelmoor_server.runtimes.base import EnginePolicy, Model, Policy
@@ -16,14 +18,16 @@ ENGINES = {
 manifest.Unusable where the files do not hold what they should; it may import a framework later, never then."""
 
 
-def load(artifact: Path, found: Inspection, policy: Policy, imported: Callable[[str], None]) -> Model | None:
-    """The model in its fast form; None where there is none, or it may not or cannot be used."""
+def load(
+    artifact: Path, found: Inspection, policy: Policy, imported: Callable[[str], None]
+) -> tuple[Model | None, str | None]:
+    """The model in its fast form, or None and, where there is one that cannot be used, a sentence that says why."""
     if not artifact.is_dir() or policy.engine is EnginePolicy.LIBRARY:
-        return None
+        return None, None
     from modelmoor_server.optimized import manifest as manifests
 
     if not manifests.is_there(artifact):
-        return None
+        return None, None
     try:
         manifest = manifests.read(artifact)
         if manifest.format != found.format or manifest.engine not in ENGINES:
@@ -35,5 +39,11 @@ def load(artifact: Path, found: Inspection, policy: Policy, imported: Callable[[
     except manifests.Unusable as reason:
         sentence = f"The fast form is not used: {reason}. The original is served; make the form anew by optimize."
         log.warning("FastFormUnused", extra={"fields": {"artifact": found.path.name, "reason": sentence}})
-        return None
-    return model
+        return None, sentence
+    return model, None
+
+
+def warned(model: Model, sentence: str) -> Model:
+    """The model with one more warning."""
+    changed: Any = replace(cast(Any, model), warnings=(*model.warnings, sentence))  # every model is a dataclass
+    return cast(Model, changed)

@@ -10,10 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from modelmoor_server.errors import InvalidRequest, PredictFailed, RequestError, cause_name
 from modelmoor_server.runtimes.base import Engine, EnginePolicy, Independence
+from modelmoor_server.runtimes.flat.answers import Shortcuts
 from modelmoor_server.runtimes.sklearn.independence import independence_of
 from modelmoor_server.runtimes.sklearn.inputs import inputs_of
 from modelmoor_server.runtimes.sklearn.outputs import PROBABILITIES, dense, field_of, methods_of, parts_of
-from modelmoor_server.runtimes.sklearn.shortcuts.proof import Shortcuts, shortcuts_of
+from modelmoor_server.runtimes.sklearn.shortcuts.proof import shortcuts_of
 from modelmoor_server.runtimes.versions import load_failed
 from modelmoor_server.signature import Datatype, Field, Signature, Source
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from modelmoor_server.errors import InvalidRequest
+from modelmoor_server.runtimes.flat.answers import presented
 from modelmoor_server.signature import Datatype, Field, Source
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
@@ -47,26 +48,7 @@ def dense(answer: Any) -> np.ndarray:
         if rows * columns * answer.dtype.itemsize > MAX_DENSE:
             raise InvalidRequest(f"the answer of {columns} columns a row is too large for {rows} rows; send fewer")
         answer = answer.toarray()
-    array = np.asarray(answer)
-    if array.dtype.kind in "US":
-        return array.astype(object)
-    if array.dtype == object:
-        return _typed(array)
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        return array.astype(np.float64)
-    # dates and complex numbers have no datatype in the protocol: they go out as text
-    return array.astype(str).astype(object) if array.dtype.kind in "mMc" else array
-
-
-def _typed(array: np.ndarray) -> np.ndarray:
-    """Class labels kept as objects: one kind becomes its dtype, a mixture becomes text."""
-    types = {type(value) for value in array.ravel().tolist()}
-    if types <= {str}:
-        return array
-    for kinds, dtype in (({bool, np.bool_}, np.bool_), ({int}, np.int64), ({int, float}, np.float64)):
-        if types <= kinds:
-            return array.astype(dtype)
-    return np.array([str(value) for value in array.ravel().tolist()], dtype=object).reshape(array.shape)
+    return presented(np.asarray(answer))
 
 
 def parts_of(answer: Any, index: int | None) -> Any:

@@ -5,10 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelmoor_server.runtimes.sklearn.shortcuts import trees
+from modelmoor_server.runtimes.flat.functions import Method, Unfit
+from modelmoor_server.runtimes.sklearn.shortcuts.proof import candidates_of
 from unit.serving.native.rows import COUNTS, rows
 
 METHODS = ("predict", "predict_proba", "decision_function")
+
+
+def methods(estimator: Any) -> dict[str, Method] | None:
+    """The functions that are to be proven; None where there are none."""
+    return candidates_of(estimator) or None
 
 
 def same(own: np.ndarray, expected: np.ndarray) -> bool:
@@ -22,7 +28,7 @@ def same(own: np.ndarray, expected: np.ndarray) -> bool:
 
 def prove(estimator: Any, x: np.ndarray, count: int = 2000) -> None:
     """Every method that the estimator has is there, and answers alike for thousands of rows in calls of many sizes."""
-    found = trees.methods(estimator)
+    found = methods(estimator)
     assert found is not None, f"{type(estimator).__name__} is not taken"
     assert set(found) == {name for name in METHODS if hasattr(estimator, name)}
     if getattr(estimator, "n_jobs", None):
@@ -42,9 +48,9 @@ def prove(estimator: Any, x: np.ndarray, count: int = 2000) -> None:
 
 def unfit(estimator: Any, x: np.ndarray, number: float) -> None:
     """A number that the estimator refuses, or that was not proven, goes back to it."""
-    for method in (trees.methods(estimator) or {}).values():
+    for method in (methods(estimator) or {}).values():
         for row in (0, 5, len(x) - 1):
             table = np.array(x, dtype=np.float64, order="C")
             table[row, -1] = number
-            with pytest.raises(trees.Unfit):
+            with pytest.raises(Unfit):
                 method(table)

@@ -7,8 +7,8 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
-from modelmoor_server.runtimes.sklearn.shortcuts import Unfit, trees
-from unit.serving.native.proof import prove, unfit
+from modelmoor_server.runtimes.flat.functions import Unfit
+from unit.serving.native.proof import methods, prove, unfit
 
 Numbers = tuple[np.ndarray, np.ndarray]
 TREES = (DecisionTreeClassifier, ExtraTreeClassifier)
@@ -138,6 +138,6 @@ def test_what_is_not_finite_as_float32_goes_back(numbers: Numbers, labelled: dic
 def test_no_rows_go_back(numbers: Numbers) -> None:
     """scikit-learn refuses an empty table in its own words."""
     x, y = numbers
-    for method in (trees.methods(RandomForestRegressor(3).fit(x, y)) or {}).values():
+    for method in (methods(RandomForestRegressor(3).fit(x, y)) or {}).values():
         with pytest.raises(Unfit):
             method(np.empty((0, 6)))

@@ -26,6 +26,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from modelmoor_server import native
 from modelmoor_server.runtimes.sklearn.shortcuts import trees
+from unit.serving.native.proof import methods
 
 Numbers = tuple[np.ndarray, np.ndarray]
 
@@ -41,32 +42,32 @@ class OwnTree(DecisionTreeRegressor):
 def test_other_estimators_are_left_alone(numbers: Numbers, labelled: dict[int, Numbers]) -> None:
     """Subclasses, other ensembles, estimators that were never fitted, things that are none."""
     x, y = numbers
-    assert trees.methods(OwnForest(3).fit(x, y)) is None
-    assert trees.methods(RandomForestRegressor(3)) is None
-    assert trees.methods(object()) is None
-    assert trees.methods(RandomForestRegressor) is None
+    assert methods(OwnForest(3).fit(x, y)) is None
+    assert methods(RandomForestRegressor(3)) is None
+    assert methods(object()) is None
+    assert methods(RandomForestRegressor) is None
     for other in (BaggingClassifier(), AdaBoostClassifier(n_estimators=3), IsolationForest(), RandomTreesEmbedding(3)):
-        assert trees.methods(other.fit(*labelled[2])) is None
+        assert methods(other.fit(*labelled[2])) is None
 
 
 def test_several_targets_are_left_alone(numbers: Numbers, labelled: dict[int, Numbers]) -> None:
     """Their answers have other shapes."""
     x, y = numbers
     both = np.column_stack([y, -y])
-    assert trees.methods(DecisionTreeRegressor(max_depth=2).fit(x, both)) is None
-    assert trees.methods(RandomForestRegressor(3).fit(x, both)) is None
+    assert methods(DecisionTreeRegressor(max_depth=2).fit(x, both)) is None
+    assert methods(RandomForestRegressor(3).fit(x, both)) is None
     x, y = labelled[3]
-    assert trees.methods(RandomForestClassifier(3).fit(x, np.column_stack([y, y == 1]))) is None
-    assert trees.methods(DecisionTreeClassifier(max_depth=2).fit(x, np.column_stack([y, y == 1]))) is None
+    assert methods(RandomForestClassifier(3).fit(x, np.column_stack([y, y == 1]))) is None
+    assert methods(DecisionTreeClassifier(max_depth=2).fit(x, np.column_stack([y, y == 1]))) is None
 
 
 def test_categories_and_other_starts_are_left_alone(numbers: Numbers) -> None:
     """A start by another estimator, and categories."""
     x, y = numbers
-    assert trees.methods(GradientBoostingRegressor(n_estimators=3, init=LinearRegression()).fit(x, y)) is None
+    assert methods(GradientBoostingRegressor(n_estimators=3, init=LinearRegression()).fit(x, y)) is None
     categories = np.column_stack([x[:, 1:], np.arange(len(x)) % 4])
     model = HistGradientBoostingRegressor(max_iter=3, categorical_features=[5]).fit(categories, y)
-    assert trees.methods(model) is None
+    assert methods(model) is None
 
 
 def _set(**attributes: Any) -> Callable[[Any], None]:
@@ -154,9 +155,9 @@ HISTOGRAM: list[Callable[[Any], None]] = [
 
 def _expect_none(model: Any, damage: Callable[[Any], None]) -> None:
     whole = copy.deepcopy(model)
-    assert trees.methods(whole) is not None
+    assert methods(whole) is not None
     damage(whole)
-    assert trees.methods(whole) is None
+    assert methods(whole) is None
 
 
 @pytest.mark.parametrize("damage", FOREST)
@@ -180,14 +181,14 @@ def test_damaged_histogram_boosting_is_left_alone(damage: Callable[[Any], None],
 def test_another_processor_leaves_products_alone(monkeypatch: pytest.MonkeyPatch, numbers: Numbers) -> None:
     """Where a compiler may fuse multiply and add, gradient boosting is scikit-learn's; forests only add."""
     monkeypatch.setattr(trees, "ROUNDS_TWICE", False)
-    assert trees.methods(GradientBoostingRegressor(n_estimators=3).fit(*numbers)) is None
-    assert trees.methods(RandomForestRegressor(3).fit(*numbers)) is not None
+    assert methods(GradientBoostingRegressor(n_estimators=3).fit(*numbers)) is None
+    assert methods(RandomForestRegressor(3).fit(*numbers)) is not None
 
 
 def test_without_the_kernel_nothing_is_taken(monkeypatch: pytest.MonkeyPatch, numbers: Numbers) -> None:
     """An installation without the extension leaves every estimator to scikit-learn."""
     monkeypatch.setattr(native, "available", False)
-    assert trees.methods(RandomForestRegressor(3).fit(*numbers)) is None
+    assert methods(RandomForestRegressor(3).fit(*numbers)) is None
 
 
 @pytest.mark.slow
@@ -199,9 +200,9 @@ sys.modules["modelmoor_server.native._kernel"] = None
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 from modelmoor_server import native
-from modelmoor_server.runtimes.sklearn.shortcuts import trees
+from modelmoor_server.runtimes.sklearn.shortcuts.proof import candidates_of
 x = np.arange(20.0).reshape(10, 2)
 assert native.available is False
-assert trees.methods(RandomForestRegressor(3).fit(x, x[:, 0])) is None
+assert candidates_of(RandomForestRegressor(3).fit(x, x[:, 0])) == {}
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"})

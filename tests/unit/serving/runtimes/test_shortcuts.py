@@ -87,7 +87,7 @@ def test_every_listed_type_answers_with_the_same_bits(zoo: dict[str, Any]) -> No
                 with np.errstate(all="ignore"):
                     wanted = proof.dense(getattr(estimator, method)(rows))
                 assert got[method].dtype == wanted.dtype, (name, method)
-                assert proof._same_bits(got[method], wanted), (name, method, len(rows))
+                assert proof.same_bits(got[method], wanted), (name, method, len(rows))
 
 
 def test_probabilities_are_among_them(zoo: dict[str, Any]) -> None:
@@ -155,13 +155,13 @@ def test_anything_else_is_left_alone(estimator: Any) -> None:
 
 def test_a_shortcut_that_is_not_equal_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Were scikit-learn's arithmetic another one, the probes would tell."""
-    true = linear.methods
+    true = proof.methods_of
 
-    def off(estimator: Any) -> Any:
-        found = true(estimator)
-        return found and found | {"decision_function": lambda x: found["decision_function"](x) * (1 + 1e-15)}
+    def off(described: Any) -> Any:
+        found = true(described)
+        return found | {"decision_function": lambda x: found["decision_function"](x) * (1 + 1e-15)}
 
-    monkeypatch.setattr(linear, "methods", off)
+    monkeypatch.setattr(proof, "methods_of", off)
     found = proof.shortcuts_of(LogisticRegression().fit(X, TARGETS["three"]), 6)
     assert found is not None
     assert "decision_function" not in found.methods

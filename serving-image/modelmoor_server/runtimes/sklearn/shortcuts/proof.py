@@ -2,18 +2,20 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import sklearn
 from sklearn.pipeline import Pipeline
 
-from modelmoor_server.errors import cause_name
+from modelmoor_server.runtimes.flat.answers import Shortcuts
+from modelmoor_server.runtimes.flat.description import Described, Scaling
+from modelmoor_server.runtimes.flat.functions import Method, methods_of
 from modelmoor_server.runtimes.sklearn.independence import COMPARED, plain
 from modelmoor_server.runtimes.sklearn.outputs import dense
-from modelmoor_server.runtimes.sklearn.shortcuts import Method, Unfit, linear, scaling, trees
+from modelmoor_server.runtimes.sklearn.shortcuts import linear, scaling, trees
 from modelmoor_server.runtimes.versions import minor
 
 log = logging.getLogger("modelmoor_server.sklearn")
@@ -21,36 +23,9 @@ ROWS = (1, 2, 3, 8, 64)  # of the probes: BLAS chooses its code by the number of
 SCALES = (0.01, 100.0)  # of three more
 
 
-@dataclass(frozen=True)
-class Shortcuts:
-    """Methods of an estimator, proven on probes."""
-
-    methods: Mapping[str, Method]
-
-    def answers(self, x: np.ndarray, methods: Sequence[str]) -> dict[str, np.ndarray] | None:
-        """The answer of each method as an array; None where scikit-learn has to be asked.
-
-        x: rows as the signature's one input has them.
-        """
-        if x.dtype != np.float64 or x.ndim != 2 or not x.flags.c_contiguous or not len(x) or not _finite(x):
-            return None
-        found = {}
-        try:
-            for name in methods:
-                found[name] = dense(self.methods[name](x))
-        except (KeyError, Unfit):
-            return None
-        except Exception as error:  # noqa: BLE001 - a fault of ours is no reason to refuse what scikit-learn can answer
-            log.error("ShortcutFailed", extra={"fields": {"methods": list(methods), "exception": cause_name(error)}})
-            return None
-        return found
-
-
 def shortcuts_of(estimator: Any, width: int) -> Shortcuts | None:
     """What was proven for a fitted estimator of `width` features; None where that is nothing."""
-    candidates = _candidates(estimator) if minor(sklearn.__version__) in COMPARED else None
-    if not candidates:
-        return None
+    candidates = candidates_of(estimator)
     proven = {name: method for name, method in candidates.items() if _equal(estimator, name, method, width)}
     for name in candidates.keys() - proven.keys():
         fields = {"estimator": type(estimator).__name__, "method": name}
@@ -58,37 +33,30 @@ def shortcuts_of(estimator: Any, width: int) -> Shortcuts | None:
     return Shortcuts(proven) if proven else None
 
 
-def _candidates(estimator: Any) -> dict[str, Method] | None:
-    if type(estimator) is not Pipeline:
-        return _of(estimator)
-    if not plain(estimator):
+def candidates_of(estimator: Any) -> dict[str, Method]:
+    """Functions that are to be proven, by method; empty where there are none for this estimator."""
+    described = describe(estimator)
+    try:
+        return methods_of(described) if described is not None else {}
+    except ValueError:  # what a forged pickle made of a tree is none, says the kernel
+        return {}
+
+
+def describe(estimator: Any) -> Described | None:
+    """A fitted estimator, or a pipeline of scalers before one, in arrays; None for anything that is not on the list."""
+    if minor(sklearn.__version__) not in COMPARED or not hasattr(estimator, "__dict__") or not plain(estimator):
         return None
-    scalings: list[scaling.Step] = []
+    if type(estimator) is not Pipeline:
+        return linear.describe(estimator) or trees.describe(estimator)
+    found: list[Scaling] = []
     for _, step in estimator.steps[:-1]:
-        more = scaling.steps(step)
+        more = scaling.scalings(step)
         if more is None:
             return None
-        scalings += more
-    found = _of(estimator.steps[-1][1])
-    return found and {name: scaling.behind(scalings, _checked(method)) for name, method in found.items()}
-
-
-def _of(estimator: Any) -> dict[str, Method] | None:
-    kinds: tuple[Callable[[Any], dict[str, Method] | None], ...] = (linear.methods, trees.methods)
-    if not plain(estimator):
-        return None
-    return next((found for of in kinds if (found := of(estimator)) is not None), None)
-
-
-def _checked(method: Method) -> Method:
-    """Scaling can make an infinite number of a finite one, which the last step would refuse."""
-
-    def checked(x: np.ndarray) -> np.ndarray:
-        if not _finite(x):
-            raise Unfit
-        return method(x)
-
-    return checked
+        found += more
+    last = estimator.steps[-1][1]
+    described = describe(last) if type(last) is not Pipeline else None
+    return described and replace(described, scalings=tuple(found))
 
 
 def _equal(estimator: Any, name: str, method: Method, width: int) -> bool:
@@ -96,7 +64,7 @@ def _equal(estimator: Any, name: str, method: Method, width: int) -> bool:
     own = getattr(estimator, name, None)
     if own is None:
         return False
-    for x in _probes(width):
+    for x in probes(width):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -104,12 +72,13 @@ def _equal(estimator: Any, name: str, method: Method, width: int) -> bool:
             got = dense(method(x))
         except Exception:  # noqa: BLE001 - an estimator raises whatever it likes, and then it is no case for a shortcut
             return False
-        if got.dtype != wanted.dtype or got.shape != wanted.shape or not _same_bits(got, wanted):
+        if got.dtype != wanted.dtype or got.shape != wanted.shape or not same_bits(got, wanted):
             return False
     return True
 
 
-def _probes(width: int) -> Iterator[np.ndarray]:
+def probes(width: int) -> Iterator[np.ndarray]:
+    """Tables of random rows: of sizes for which BLAS has different code, and of three magnitudes."""
     random = np.random.default_rng(0)
     for rows in ROWS:
         yield random.normal(size=(rows, width))
@@ -117,12 +86,8 @@ def _probes(width: int) -> Iterator[np.ndarray]:
         yield random.normal(size=(3, width)) * scale
 
 
-def _same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+def same_bits(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays of one shape and dtype are equal to the last bit."""
     if one.dtype.kind == "O":
         return bool(np.array_equal(one, other))
     return one.tobytes() == other.tobytes()
-
-
-def _finite(x: np.ndarray) -> bool:
-    # The sum is infinite or no number where an element is; where finite ones overflow it, scikit-learn answers.
-    return bool(np.isfinite(x.sum()))

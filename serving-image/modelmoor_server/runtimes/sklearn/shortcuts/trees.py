@@ -1,9 +1,8 @@
-"""Trees and what is summed up of them, walked by the native kernel: every bit as scikit-learn computes it.
+"""Trees and what is summed up of them, in arrays for the native kernel: every bit as scikit-learn computes it.
 
 Each builder below follows the estimator's own code (scikit-learn 1.9; the versions that were read stand in
-independence.py): where it rounds to float32, in what order it adds, what it divides, what its sums begin with. What
-comes after the sums (argmax, expit, softmax) is the same call on an array of the same layout, because NumPy's
-functions may differ in the last bit from one layout to another. docs/decisions/0018-native-trees.md
+independence.py): where it rounds to float32, in what order it adds, what it divides, what its sums begin with, and
+what comes after the sums. docs/decisions/0018-native-trees.md
 """
 
 import platform
@@ -15,10 +14,8 @@ import numpy as np
 
 from modelmoor_server import native
 from modelmoor_server.runtimes.base import Independence
+from modelmoor_server.runtimes.flat.description import Described, Flat, Rule, Trees
 from modelmoor_server.runtimes.sklearn.independence import independence_of
-from modelmoor_server.runtimes.sklearn.shortcuts import Method, Unfit
-
-Flat = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 SIZES = (1, 2, 9, 64)  # rows for which the first sums of boosting must be the same
 # sums of products: compilers for other processors may contract the two, and then scikit-learn rounds once
@@ -29,12 +26,10 @@ class _NotProvenError(Exception):
     """Something about the estimator is not as it was read."""
 
 
-def methods(estimator: Any) -> dict[str, Method] | None:
-    """Functions that answer as the estimator's methods of these names do: same dtype, shape and bits.
+def describe(estimator: Any) -> Described | None:
+    """A fitted estimator on the list in arrays, whose functions then answer as its methods do: dtype, shape and bits.
 
-    Each takes C-contiguous float64 of shape [rows, n_features_in_], may be called from any thread, and raises Unfit
-    where the estimator itself must be asked: no rows, a number that is not finite, or not as float32 where the
-    estimator rounds to that. None: not on the list, a parameter or an attribute is not as expected, no kernel.
+    None: not on the list, a parameter or an attribute is not as expected, no kernel.
     """
     if not native.available or independence_of(estimator) is Independence.UNKNOWN:
         return None
@@ -96,9 +91,6 @@ def _decision_trees(trees: Iterable[Any], names: tuple[str, ...], features: int,
     return flat
 
 
-# ---- calls ----
-
-
 def _sums(
     trees: list[Flat],
     features: int,
@@ -106,32 +98,10 @@ def _sums(
     *,
     divisor: float = 1.0,
     single: bool = True,
-    fortran: bool = False,
-) -> Method:
-    """[rows, features] to the sums: [rows] for one, else [rows, sums]. fortran: column by column in memory."""
-    sums = len(start)
-    width = trees[0][4].size // len(trees[0][0])
-    run = native.Ensemble(tuple(trees), features, width, start, divisor, single).run
-
-    def one(x: np.ndarray) -> np.ndarray:
-        out = np.empty(x.shape[0])
-        if not x.shape[0] or not run(x, out, False):
-            raise Unfit
-        return out
-
-    def several(x: np.ndarray) -> np.ndarray:
-        out = np.empty((x.shape[0], sums))
-        if not x.shape[0] or not run(x, out, False):
-            raise Unfit
-        return out
-
-    def by_column(x: np.ndarray) -> np.ndarray:
-        out = np.empty((sums, x.shape[0]))
-        if not x.shape[0] or not run(x, out, True):
-            raise Unfit
-        return out.T
-
-    return one if sums == 1 else by_column if fortran else several
+    by_column: bool = False,
+) -> Trees:
+    _require(trees)
+    return Trees(tuple(trees), features, trees[0][4].size // len(trees[0][0]), start, divisor, single, by_column)
 
 
 def _classes(estimator: Any, count: int) -> np.ndarray:
@@ -143,28 +113,25 @@ def _classes(estimator: Any, count: int) -> np.ndarray:
 # ---- estimators ----
 
 
-def _votes(estimator: Any, trees: list[Flat], start: float, divisor: float) -> dict[str, Method]:
+def _votes(estimator: Any, trees: list[Flat], start: float, divisor: float) -> Described:
     """A tree or a forest: the class with the highest share, or the value."""
     features = int(estimator.n_features_in_)
     if not hasattr(estimator, "classes_"):
-        return {"predict": _sums(trees, features, np.array([start]), divisor=divisor)}
+        return Described(_sums(trees, features, np.array([start]), divisor=divisor), Rule.VALUE)
     count = int(estimator.n_classes_)
     classes = _classes(estimator, count)
-    # one class is a column of its own, too
-    shares = _sums(trees, features, np.full(count, start), divisor=divisor)
-    proba = shares if count > 1 else lambda x: shares(x).reshape(-1, 1)
-    return {"predict_proba": proba, "predict": lambda x: classes.take(proba(x).argmax(axis=1), axis=0)}
+    return Described(_sums(trees, features, np.full(count, start), divisor=divisor), Rule.SHARES, classes)
 
 
-def _tree(estimator: Any) -> dict[str, Method]:
+def _tree(estimator: Any) -> Described:
     names = (type(estimator).__name__,)
     classes = int(estimator.n_classes_) if hasattr(estimator, "classes_") else None
     trees = _decision_trees([estimator], names, int(estimator.n_features_in_), classes)
     return _votes(estimator, trees, -0.0, 1.0)  # -0.0 and a number are that number, whichever zero it is
 
 
-def _forest(member: str) -> Callable[[Any], dict[str, Method]]:
-    def build(estimator: Any) -> dict[str, Method]:
+def _forest(member: str) -> Callable[[Any], Described]:
+    def build(estimator: Any) -> Described:
         _require(estimator.n_outputs_ == 1, type(estimator.estimators_) is list)
         classes = int(estimator.n_classes_) if hasattr(estimator, "classes_") else None
         trees = _decision_trees(estimator.estimators_, (member,), int(estimator.n_features_in_), classes)
@@ -173,7 +140,7 @@ def _forest(member: str) -> Callable[[Any], dict[str, Method]]:
     return build
 
 
-def _boosting(estimator: Any) -> dict[str, Method]:
+def _boosting(estimator: Any) -> Described:
     features, columns = int(estimator.n_features_in_), int(estimator.n_trees_per_iteration_)
     members, rate = estimator.estimators_, estimator.learning_rate
     _require(
@@ -192,11 +159,11 @@ def _boosting(estimator: Any) -> dict[str, Method]:
     scaled = [(left, right, feature, threshold, rate * value) for left, right, feature, threshold, value in trees]
     raw = _sums(scaled, features, start.copy())
     if not hasattr(estimator, "classes_"):
-        return {"predict": raw}
-    return _decided(estimator, raw, columns, np.greater_equal)
+        return Described(raw, Rule.VALUE)
+    return _decided(estimator, raw, columns, at_least=True)
 
 
-def _histogram(estimator: Any) -> dict[str, Method]:
+def _histogram(estimator: Any) -> Described:
     features, columns = int(estimator.n_features_in_), int(estimator.n_trees_per_iteration_)
     _require(estimator._preprocessor is None, estimator.is_categorical_ is None)
     _require(not getattr(estimator, "_in_fit", False), type(estimator._predictors) is list)
@@ -204,34 +171,29 @@ def _histogram(estimator: Any) -> dict[str, Method]:
     baseline = estimator._baseline_prediction
     _require(baseline.dtype == np.float64, baseline.shape == (1, columns))
     trees = [_flat_histogram(predictor) for stage in estimator._predictors for predictor in stage]
-    raw = _sums(trees, features, np.zeros(columns) + baseline[0], single=False, fortran=columns > 1)
+    start = np.zeros(columns) + baseline[0]
+    raw = _sums(trees, features, start, single=False, by_column=columns > 1)
     if hasattr(estimator, "classes_"):
-        return _decided(estimator, raw, columns, np.greater)
+        return _decided(estimator, raw, columns, at_least=False)
     link = estimator._loss.link
     if _is(link, "sklearn._loss.link", "IdentityLink"):
-        return {"predict": raw}
+        return Described(raw, Rule.VALUE)
     _require(_is(link, "sklearn._loss.link", "LogLink"))
-    return {"predict": lambda x: np.exp(raw(x))}
+    return Described(raw, Rule.EXPONENTIAL)
 
 
-def _decided(estimator: Any, raw: Method, columns: int, above: Any) -> dict[str, Method]:
-    """A boosted classifier. above: how a sum of the second of two classes is compared with 0."""
+def _decided(estimator: Any, raw: Trees, columns: int, *, at_least: bool) -> Described:
+    """A boosted classifier. at_least: how a sum of the second of two classes is compared with 0."""
     loss, classes = estimator._loss, _classes(estimator, columns if columns > 1 else 2)
-    names = ("HalfMultinomialLoss",) if columns > 1 else ("HalfBinomialLoss", "ExponentialLoss")
-    _require(_is(loss, "sklearn._loss.loss", *names))
-
-    def code(x: np.ndarray) -> Any:
-        return raw(x).argmax(axis=1) if columns > 1 else above(raw(x), 0).astype(int)
-
-    return {
-        "decision_function": raw,
-        "predict": lambda x: classes[code(x)],
-        "predict_proba": lambda x: loss.predict_proba(raw(x)),
-    }
+    rules = _SEVERAL if columns > 1 else _TWO
+    _require(_is(loss, "sklearn._loss.loss", *rules))
+    return Described(raw, rules[type(loss).__name__], classes, at_least)
 
 
+_SEVERAL = {"HalfMultinomialLoss": Rule.BOOSTED_MULTINOMIAL}
+_TWO = {"HalfBinomialLoss": Rule.BOOSTED_BINOMIAL, "ExponentialLoss": Rule.BOOSTED_EXPONENTIAL}
 _HISTOGRAM = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
-_LISTED: dict[tuple[str, str], Callable[[Any], dict[str, Method]]] = {
+_LISTED: dict[tuple[str, str], Callable[[Any], Described]] = {
     ("sklearn.tree._classes", "DecisionTreeClassifier"): _tree,
     ("sklearn.tree._classes", "DecisionTreeRegressor"): _tree,
     ("sklearn.tree._classes", "ExtraTreeClassifier"): _tree,
