@@ -17,7 +17,6 @@ from modelmoor_server.errors import ModelError, cause_name
 from modelmoor_server.inspection import Inspection
 from modelmoor_server.runtimes import versions
 from modelmoor_server.runtimes.base import PicklePolicy, Policy
-from modelmoor_server.runtimes.sklearn import listed
 
 _LZ4 = b"\x04\x22\x4d\x18"
 _CORRUPT = (EOFError, pickle.UnpicklingError, zlib.error, lzma.LZMAError, OSError, IndexError, KeyError, ValueError)
@@ -43,7 +42,12 @@ def unpickle(found: Inspection, policy: Policy) -> tuple[Any, tuple[str, ...]]:
     with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model = listed.load(found.path) if policy.pickle is PicklePolicy.ALLOW_LISTED else joblib.load(found.path)
+            if policy.pickle is PicklePolicy.ALLOW_LISTED:
+                from modelmoor_server.runtimes.sklearn import listed  # it brings half of scikit-learn with it
+
+                model = listed.load(found.path)
+            else:
+                model = joblib.load(found.path)
         except ModelError:
             raise
         except Exception as error:  # noqa: BLE001 - an unpickler raises whatever the pickled classes raise
