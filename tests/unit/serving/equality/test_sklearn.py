@@ -4,6 +4,7 @@ Listed estimators are asked in shared calls and held to the tolerances of docs/d
 are called request by request and held to every bit.
 """
 
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,8 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from modelmoor_server.runtimes import Policy, load
+from modelmoor_server.optimized.verb import optimize
+from modelmoor_server.runtimes import Model, Policy, load
 from modelmoor_server.runtimes.base import Engine, EnginePolicy, Independence
+from modelmoor_server.runtimes.flat.model import FlatModel
 from modelmoor_server.runtimes.sklearn.model import SklearnModel
 from unit.serving.equality import zoo
 from unit.serving.equality.compare import differs, plain, received
@@ -36,10 +39,19 @@ EmpiricalCovariance GraphicalLasso GraphicalLassoCV LedoitWolf MinCovDet Nearest
 class Asked:
     """One estimator behind the server, compared request by request."""
 
-    def __init__(self, case: zoo.Case, folder: Path, engine: EnginePolicy = EnginePolicy.AUTO) -> None:
+    def __init__(
+        self, case: zoo.Case, folder: Path, engine: EnginePolicy = EnginePolicy.AUTO, *, flat: bool = False
+    ) -> None:
         joblib.dump(case.estimator, folder / "model.joblib")
-        model = load(folder / "model.joblib", None, Policy(engine=engine))
+        model: Model = load(folder / "model.joblib", None, Policy(engine=engine))
         assert isinstance(model, SklearnModel)
+        self.methods = model.methods
+        if flat:
+            optimized = folder / "optimized"
+            shutil.rmtree(optimized, ignore_errors=True)
+            optimize(folder / "model.joblib", optimized, lambda sentence: None)
+            model = load(optimized, None, Policy(engine=engine))
+            assert isinstance(model, FlatModel)
         self.case, self.model = case, model
         self.estimator = joblib.load(folder / "model.joblib")  # a file keeps numbers, not the layout of memory
         self.names = [field.name for field in model.signature.outputs]
@@ -48,7 +60,7 @@ class Asked:
     def in_process(self, begin: int, end: int, names: Sequence[str]) -> dict[str, np.ndarray] | Exception:
         rows, found, raw = self.case.rows[begin:end], {}, {}
         for name in names:
-            method, index = self.model.methods[name]
+            method, index = self.methods[name]
             try:
                 if method not in raw:
                     raw[method] = getattr(self.estimator, method)(rows)
@@ -75,11 +87,13 @@ class Asked:
 
 
 def ways(case: zoo.Case, folder: Path) -> Iterator[Asked]:
-    """The case behind each engine that it has: with the server's own code, where there is some, and without."""
+    """The case behind each engine that it has: with the server's own code, where there is some, and without it; and
+    from an optimized artifact."""
     asked = Asked(case, folder)
     yield asked
     if asked.model.engine is Engine.NATIVE:
         yield Asked(case, folder, EnginePolicy.LIBRARY)
+        yield Asked(case, folder, flat=True)
 
 
 def spans(sizes: Sequence[int], begin: int = 0) -> list[tuple[int, int]]:
