@@ -107,8 +107,7 @@ class Loader:
         def work() -> None:
             result, failure = None, None
             try:
-                # Here and not above: these bring numpy, and prometheus_client for the first scrape.
-                from modelmoor_server import exposition, loading  # noqa: F401
+                from modelmoor_server import loading  # here and not above: it brings numpy
 
                 result = loading.into_service(source, self._settings, counters, folder, loop)
                 collect_model()
@@ -123,6 +122,7 @@ class Loader:
                 )
             with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
                 loop.call_soon_threadsafe(settle, result, failure)
+            from modelmoor_server import exposition  # noqa: F401 - prometheus_client for the first scrape
 
         self._start(work, f"load-{source.name}")
         return await future
