@@ -132,7 +132,7 @@ def _trees(item: Mapping[str, Any], take: _Taker) -> Trees:
         raise ValueError("trees do not fill the arrays")
     if {len(right), len(feature), len(threshold)} != {count} or np.count_nonzero(left == _LEAF) != len(leaves):
         raise ValueError("the arrays of trees are not of one length")
-    if type(features) is not int or type(divisor) is not float or not len(start):
+    if type(features) is not int or not 0 < features < 1 << 31 or type(divisor) is not float or not len(start):
         raise ValueError("numbers of another kind")
     places = [0, *np.cumsum(nodes).tolist()]
     flat: list[Flat] = []
