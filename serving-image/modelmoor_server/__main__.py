@@ -11,7 +11,7 @@ from pathlib import Path
 from modelmoor_server import log, settings, threads
 from modelmoor_server.errors import ModelError
 from modelmoor_server.facts import tell
-from modelmoor_server.optimized import words
+from modelmoor_server.optimized import FAST, MANIFEST, words
 from modelmoor_server.serve import serve
 
 EXAMPLES = """\
@@ -139,7 +139,12 @@ def _inspect(options: argparse.Namespace) -> int:
     try:
         path = options.path.resolve()
         found = inspect(path)
-        known = {"format": found.format, "framework": found.framework, "digest": artifact.digest(path)}
+        known: dict[str, object] = {"format": found.format, "framework": found.framework}
+        known["digest"] = artifact.digest(path)
+        if (path / FAST / MANIFEST).is_file():
+            from modelmoor_server.optimized.manifest import told  # numpy comes with it
+
+            known["fastForm"] = told(path, found.path)
     except ModelError as error:
         tell(error, None)
         return 1

@@ -1,6 +1,6 @@
 """The compiled parts of the server, and whether this installation has them: all works without, some of it slower.
 
-_kernel.c   walks trees
+_kernel.c   walks trees; SciPy's expit
 _numbers.c  cuts numbers out of JSON
 
 They are absent where no C compiler was found at installation; `python -m modelmoor_server.native.build` adds them then.

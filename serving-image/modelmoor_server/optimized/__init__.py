@@ -8,3 +8,6 @@ flat.py        the maker for scikit-learn: arrays that are proven to answer as t
 
 docs/decisions/0022-flat-artefacts.md says why the form lies beside its original.
 """
+
+FAST = "fast"
+MANIFEST = "manifest.json"

@@ -16,13 +16,11 @@ from typing import Any
 
 from modelmoor_server import artifact
 from modelmoor_server.errors import ModelError
-from modelmoor_server.optimized import signatures
+from modelmoor_server.optimized import FAST, MANIFEST, signatures
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.signature import Signature
 
 LAYOUT = 1
-FAST = "fast"
-MANIFEST = "manifest.json"
 LIMIT = 64 << 20  # bytes of a manifest: labels and the places of some thousand trees fit many times
 ENGINES = ("Native", "ONNX")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -140,6 +138,17 @@ def verify(folder: Path, manifest: Manifest, original: Path) -> None:
                 raise Unusable(f"{FAST}/{name} is damaged")
     except (OSError, ModelError, TypeError):
         raise Unusable("a file that its manifest names is not there") from None
+
+
+def told(folder: Path, original: Path) -> dict[str, Any]:
+    """What a person who looks into an optimized artifact wants to know of its fast form, as JSON."""
+    try:
+        manifest = read(folder)
+        verify(folder, manifest, original)
+    except Unusable as reason:
+        return {"usable": False, "reason": str(reason)}
+    made_with, checked = dict(manifest.made_with), dict(manifest.checked)
+    return {"usable": True, "engine": manifest.engine, "madeWith": made_with, "checked": checked}
 
 
 def _text(value: Any) -> str:

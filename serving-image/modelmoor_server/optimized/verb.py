@@ -16,7 +16,8 @@ from typing import Any
 from modelmoor_server import artifact, facts
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.inspection import Inspection, inspect
-from modelmoor_server.optimized.manifest import FAST, Manifest, write
+from modelmoor_server.optimized import FAST
+from modelmoor_server.optimized.manifest import Manifest, write
 from modelmoor_server.runtimes.base import Independence, Policy
 from modelmoor_server.signature import Signature
 

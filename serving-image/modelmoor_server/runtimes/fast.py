@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from modelmoor_server.inspection import Inspection
+from modelmoor_server.optimized import FAST
 from modelmoor_server.runtimes.base import EnginePolicy, Model, Policy
 
 log = logging.getLogger("modelmoor_server.loading")
@@ -35,7 +36,7 @@ def load(
         manifests.verify(artifact, manifest, found.path)
         engine = importlib.import_module(ENGINES[manifest.engine])
         imported(manifest.engine)
-        model: Model = engine.open_form(artifact / manifests.FAST, manifest, found, policy)
+        model: Model = engine.open_form(artifact / FAST, manifest, found, policy)
     except manifests.Unusable as reason:
         sentence = f"The fast form is not used: {reason}. The original is served; make the form anew by optimize."
         log.warning("FastFormUnused", extra={"fields": {"artifact": found.path.name, "reason": sentence}})

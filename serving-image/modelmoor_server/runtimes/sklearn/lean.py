@@ -1,9 +1,9 @@
 """scikit-learn imported without what it imports at once and models hardly ever need: it takes most of the time.
 
 scikit-learn 1.9 asks for pandas and rich in a `try` (utils/fixes.py binds a name that nothing reads,
-callback/_progressbar.py is for `fit`), and needs four functions of scipy.stats, whose import takes 0.8 s. While it is
-imported by `import_sklearn`, the first two are not there and the functions are stand-ins that import scipy.stats when
-they are called. Afterwards everything is as ever: frames, and models that name scipy.stats, find the real ones.
+callback/_progressbar.py is for `fit`), and takes a few functions from parts of SciPy whose import lasts a second. While
+it is imported by `import_sklearn`, the first two are not there and the functions are stand-ins that import their part
+when they are called. Afterwards everything is as ever: frames, and models that name these parts, find the real ones.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 ABSENT = frozenset({"pandas", "rich"})
-LATER = frozenset({"scipy.interpolate", "scipy.stats", "numpy.f2py"})
+LATER = frozenset({"scipy.integrate", "scipy.interpolate", "scipy.stats", "numpy.f2py"})
 PARTS = (
     "compose",
     "exceptions",

@@ -124,3 +124,20 @@ def test_the_manifest_tells_everything(copied: Callable[[str], Path]) -> None:
     assert manifest.read(folder) == known
     assert known.made_with.keys() == {"modelmoor", "scikit-learn", "numpy"}
     assert known.files == {"arrays.bin": artifact.file_sha256(folder / "fast" / "arrays.bin")}
+
+
+@pytest.mark.slow
+def test_inspect_tells_of_the_fast_form(copied: Callable[[str], Path]) -> None:
+    """Its engine and what was compared, or why it would not be used; format and digest stand beside it."""
+    folder = copied("forest")
+
+    def told() -> Any:
+        line = [sys.executable, "-m", "modelmoor_server", "inspect", str(folder)]
+        return json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+
+    whole = told()
+    assert whole["format"] == "sklearn"
+    assert whole["fastForm"]["usable"] is True
+    assert whole["fastForm"]["engine"] == "Native"
+    (folder / "fast" / "arrays.bin").write_bytes(b"")
+    assert told()["fastForm"] == {"usable": False, "reason": "fast/arrays.bin is damaged"}
