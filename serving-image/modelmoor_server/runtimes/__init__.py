@@ -7,6 +7,7 @@ flat/          models of plain arrays, without the framework that they came from
 sklearn/       joblib and pickle
 keras/         .keras and .h5, of Keras 3 and (by tf_keras) of Keras 2
 tensorflow.py  SavedModel folders
+direct.py      a function of TensorFlow called without what Python does around it
 """
 
 from collections.abc import Callable

@@ -15,6 +15,7 @@ from modelmoor_server.inspection.saved_model import FILE
 from modelmoor_server.naming import OF_SIGNATURE
 from modelmoor_server.runtimes import tensors, versions  # tensors first: it sets TensorFlow's environment
 from modelmoor_server.runtimes.base import Engine, Independence, Policy
+from modelmoor_server.runtimes.direct import DirectCall, direct, same
 from modelmoor_server.signature import Datatype, Field, Signature
 
 import tensorflow as tf  # isort: skip
@@ -51,8 +52,19 @@ def load(found: Inspection, policy: Policy) -> "SavedModel":
     for name in sorted(program.signatures):
         with suppress(ModelError):  # one that carries what the protocols cannot is not offered
             others[name] = _model(program, program.signatures[name], found, ())
-    model = replace(model, others=others)
-    return replace(model, row=tensors.answered_example(model))
+    return replace(_shortened(model), others=others)
+
+
+def _shortened(model: "SavedModel") -> "SavedModel":
+    """The model with the row that it answers, and the short way where that gives the same bits."""
+    row, names = tensors.answered_example(model), model.default_outputs
+    model = replace(model, row=row)
+    if row is None:
+        return model
+    short = replace(
+        model, short=direct(model.call, [own for own, _ in model.given.values()], list(model.made.values()))
+    )
+    return short if same(lambda: model.predict(row, names), lambda: short.predict(row, names)) else model
 
 
 def _model(program: Any, call: Any, found: Inspection, warnings: tuple[str, ...]) -> "SavedModel":
@@ -75,7 +87,7 @@ def _model(program: Any, call: Any, found: Inspection, warnings: tuple[str, ...]
 class SavedModel:
     """A loaded program and its signature. given, made: public name -> the engine's name (and spec).
 
-    others: the model by each of its signatures.
+    others: the model by each of its signatures. short: the same call by fewer steps.
     """
 
     program: Any  # its variables live as long as it does
@@ -86,6 +98,7 @@ class SavedModel:
     given: Mapping[str, tuple[str, Any]]
     made: Mapping[str, str]
     row: Mapping[str, np.ndarray] | None = None
+    short: DirectCall | None = None
     independence: Independence = Independence.UNKNOWN  # a SavedModel is a program of any operations
     engine: Engine = Engine.LIBRARY
     others: Mapping[str, "SavedModel"] = field(default_factory=dict)
@@ -110,7 +123,9 @@ class SavedModel:
             return {name + marked + key: array for key, array in answered.items()}
         try:
             feed = {own: tf.constant(inputs[name], dtype=spec.dtype) for name, (own, spec) in self.given.items()}
-            answers = self.call(**feed)
+            arrays = [inputs[name] for name in self.given]
+            flat = self.short(list(feed.values()), arrays) if self.short is not None else None
+            answers = self.call(**feed) if flat is None else dict(zip(self.made.values(), flat, strict=True))
             return {name: tensors.array_of(answers[self.made[name]]) for name in outputs}
         except Exception as error:  # noqa: BLE001 - as when loading
             raise tensors.refused(error) from None

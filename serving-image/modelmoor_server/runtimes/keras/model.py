@@ -9,6 +9,7 @@ import numpy as np
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.runtimes import tensors, versions
 from modelmoor_server.runtimes.base import Engine, Independence
+from modelmoor_server.runtimes.direct import DirectCall, direct, same
 from modelmoor_server.runtimes.keras import scan
 from modelmoor_server.runtimes.keras.independence import independence_of
 from modelmoor_server.signature import Datatype, Field, Signature
@@ -53,12 +54,17 @@ def model_of(model: Any, framework: str, warnings: tuple[str, ...], config: Any)
         keep=model,
         independence=independence_of(config),
     )
-    return replace(loaded, row=tensors.answered_example(loaded))
+    loaded = replace(loaded, row=tensors.answered_example(loaded))
+    if loaded.row is None:
+        return loaded
+    short = replace(loaded, short=direct(call.get_concrete_function(), [""] * len(specs), [""] * len(answers)))
+    row, names = loaded.row, loaded.default_outputs
+    return short if same(lambda: loaded.predict(row, names), lambda: short.predict(row, names)) else loaded
 
 
 @dataclass(frozen=True)
 class KerasModel:
-    """A traced call, its signature, and the row that it was found to answer."""
+    """A traced call, its signature, and the row that it was found to answer. short: the same call by fewer steps."""
 
     call: Any
     dtypes: tuple[Any, ...]
@@ -67,6 +73,7 @@ class KerasModel:
     warnings: tuple[str, ...]
     keep: Any  # its variables live as long as it does
     row: Mapping[str, np.ndarray] | None = None
+    short: DirectCall | None = None
     independence: Independence = Independence.UNKNOWN
     engine: Engine = Engine.LIBRARY
     alternatives: Mapping[str, Signature] = field(default_factory=dict)
@@ -80,8 +87,10 @@ class KerasModel:
         """One call in inference mode; all outputs are computed, those asked for are given."""
         fields = self.signature.inputs
         try:
-            feed = [tf.constant(inputs[f.name], dtype=dtype) for f, dtype in zip(fields, self.dtypes, strict=True)]
-            answers = dict(zip(self.default_outputs, self.call(*feed), strict=True))
+            arrays = [inputs[field.name] for field in fields]
+            feed = [tf.constant(array, dtype=dtype) for array, dtype in zip(arrays, self.dtypes, strict=True)]
+            made = self.short(feed, arrays) if self.short is not None else None
+            answers = dict(zip(self.default_outputs, self.call(*feed) if made is None else made, strict=True))
             return {name: tensors.array_of(answers[name]) for name in outputs}
         except Exception as error:  # noqa: BLE001 - layers raise whatever they like
             raise tensors.refused(error) from None
