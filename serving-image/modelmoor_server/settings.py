@@ -51,7 +51,7 @@ VARIABLES = (
     Variable("MODELMOOR_PICKLE", "Allow", "Allow, AllowListed or Deny: what may be done with joblib and pickle files."),
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
-    Variable("MODELMOOR_ENGINE", "Auto", "Auto, Library or Native: by what code models are answered."),
+    Variable("MODELMOOR_ENGINE", "Auto", "Auto, Library, Native or ONNX: by what code models are answered."),
     Variable("MODELMOOR_REPOSITORY_API", "Deny", "Allow or Deny: models loaded and unloaded by HTTP requests."),
     Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
 )
@@ -161,7 +161,7 @@ def from_environment(
         pickle=_one_of(values, "MODELMOOR_PICKLE", ("Allow", "AllowListed", "Deny")),
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
-        engine=_one_of(values, "MODELMOOR_ENGINE", ("Auto", "Library", "Native")),
+        engine=_one_of(values, "MODELMOOR_ENGINE", ("Auto", "Library", "Native", "ONNX")),
         repository_api=repository_api or _one_of(values, "MODELMOOR_REPOSITORY_API", ("Allow", "Deny")) == "Allow",
         termination_log=None if models else Path(values["MODELMOOR_TERMINATION_LOG"]),
         cors_origins=_origins(values["MODELMOOR_CORS_ORIGINS"]),

@@ -4,7 +4,7 @@ They read these variables once, when they are loaded: `apply` must run before nu
 """
 
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 VARIABLES = (
@@ -21,6 +21,12 @@ def apply(environment: MutableMapping[str, str], count: int) -> None:
     """Set the variables that the user has not set."""
     for name in VARIABLES:
         environment.setdefault(name, str(count))
+
+
+def count(environment: Mapping[str, str]) -> int:
+    """How many threads a library gets that reads no variable: as many as `apply` or the user has set for the others."""
+    stated = environment.get(VARIABLES[0], "")
+    return int(stated) if stated.isdecimal() and int(stated) > 0 else budget()
 
 
 def budget(proc: Path = Path("/proc/self/cgroup"), cgroups: Path = Path("/sys/fs/cgroup")) -> int:

@@ -17,19 +17,25 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from modelmoor_server.optimized.verb import optimize
+
 ROWS = 64
 NAMES = ("iris", "forest", "boosting", "mixed", "cnn")
 
 
 @dataclass(frozen=True)
 class Model:
-    """One saved model. inputs: by name, ROWS rows each; a table's are its columns. answers: in process, row by row."""
+    """One saved model. inputs: by name, ROWS rows each; a table's are its columns. answers: in process, row by row.
+
+    optimized: the folder that `modelmoor-server optimize` made of it, where our server has such a form to choose.
+    """
 
     name: str
     file: Path
     inputs: Mapping[str, np.ndarray]
     answers: np.ndarray
     table: bool = False
+    optimized: Path | None = None
 
     def instances(self, rows: int) -> list[Any]:
         """The first rows as protocol v1 has them: nested lists, or one object a row of a table."""
@@ -118,7 +124,8 @@ def _cnn(folder: Path) -> Model:
     model.save(folder / "cnn.keras")
     pictures = np.random.default_rng(0).random((ROWS, 28, 28, 1)).round(4).astype(np.float32)
     answers = np.concatenate([np.asarray(model(pictures[row : row + 1], training=False)) for row in range(ROWS)])
-    return Model("cnn", folder / "cnn.keras", {"input": pictures}, answers)
+    optimize(folder / "cnn.keras", folder / "cnn-fast", lambda sentence: None)
+    return Model("cnn", folder / "cnn.keras", {"input": pictures}, answers, optimized=folder / "cnn-fast")
 
 
 def _saved(name: str, estimator: Any, matrix: np.ndarray, folder: Path) -> Model:

@@ -55,7 +55,8 @@ class Server:
 def _ours(engine: str) -> Callable[[Setting], Command]:
     def command(setting: Setting) -> Command:
         words = [setting.python, "-m", "modelmoor_server", "serve", "--http-port", str(setting.http)]
-        words += ["--model", f"{setting.model.name}={setting.model.file}", "--grpc-port", str(setting.grpc)]
+        artifact = setting.model.file if engine == "Library" else setting.model.optimized or setting.model.file
+        words += ["--model", f"{setting.model.name}={artifact}", "--grpc-port", str(setting.grpc)]
         # no peer refuses anybody for the length of the line; so that all are asked the same, ours does not either
         return Command(words, {"MODELMOOR_ENGINE": engine, "MODELMOOR_QUEUE_WAIT": "10s"})
 

@@ -6,6 +6,7 @@ words.py       the help of the verb
 verb.py        `modelmoor-server optimize SOURCE FOLDER`: one maker a format, all or nothing
 flat.py        the maker for scikit-learn: arrays that are proven to answer as the estimator does
 
+runtimes/onnx/convert.py is the maker for Keras and TensorFlow.
 docs/decisions/0022-flat-artefacts.md says why the form lies beside its original.
 """
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -21,11 +21,14 @@ from modelmoor_server.optimized.manifest import Manifest, write
 from modelmoor_server.runtimes.base import Independence, Policy
 from modelmoor_server.signature import Signature
 
+VERSION = "1"  # a SavedModel's folder in the new one, as TensorFlow Serving numbers versions
 Say = Callable[[str], None]
 """Takes a sentence of progress."""
 
 MAKERS = {
     "sklearn": "modelmoor_server.optimized.flat",
+    "keras": "modelmoor_server.runtimes.onnx.convert",
+    "tensorflow": "modelmoor_server.runtimes.onnx.convert",
 }
 """Format -> the module whose `make(found, policy, into, say) -> Made` writes files into the folder `into` (`fast/`)."""
 
@@ -86,16 +89,14 @@ def optimize(source: Path, folder: Path, say: Say) -> dict[str, Any]:
             "Choose a new folder, or remove this one first.",
         )
     found = inspect(source)
-    if found.format not in MAKERS or found.path.is_dir():
+    if found.format not in MAKERS:
         raise refused(
             f"There is no fast form of {found.framework} artifacts.", "Serve it as it is; nothing would be gained."
         )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
-        say(f"Copying {found.path.name} ({found.path.stat().st_size / 1e6:.1f} MB)")
         (partial / FAST).mkdir(parents=True)
-        shutil.copyfile(found.path, partial / found.path.name)
-        manifest = _make(found, partial, say)
+        manifest = _make(_copied(found, partial, say), partial, say)
         say("Writing")
         write(partial, manifest)
         sizes = {path: path.stat().st_size for path in artifact.plain_files(partial)}
@@ -123,14 +124,27 @@ def optimize(source: Path, folder: Path, say: Say) -> dict[str, Any]:
     }
 
 
-def _make(found: Inspection, partial: Path, say: Say) -> Manifest:
+def _copied(found: Inspection, partial: Path, say: Say) -> Inspection:
+    """The original in the new folder: a file by its name, a SavedModel as the numbered version that it is to others."""
+    if not found.path.is_dir():
+        say(f"Copying {found.path.name} ({found.path.stat().st_size / 1e6:.1f} MB)")
+        shutil.copyfile(found.path, partial / found.path.name)
+        return replace(found, path=partial / found.path.name)
+    files = [file.relative_to(found.path) for file in artifact.plain_files(found.path)]
+    say(f"Copying {found.path.name} ({len(files)} files)")
+    for file in files:
+        (partial / VERSION / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.path / file, partial / VERSION / file)
+    return replace(found, path=partial / VERSION)
+
+
+def _make(copy: Inspection, partial: Path, say: Say) -> Manifest:
     """The fast form of the copy, so that what is described is what lies beside it."""
-    copy = Inspection(found.format, found.framework, partial / found.path.name, found.version)
-    made: Made = importlib.import_module(MAKERS[found.format]).make(copy, Policy(), partial / FAST, say)
+    made: Made = importlib.import_module(MAKERS[copy.format]).make(copy, Policy(), partial / FAST, say)
     return Manifest(
         copy.path.name,
         artifact.digest(copy.path),
-        found.format,
+        copy.format,
         made.framework,
         made.engine,
         {"modelmoor": version("modelmoor-server"), **made.made_with},

@@ -4,6 +4,7 @@ base.py        what a loaded model is, and what the platform allows a loader
 versions.py    the errors of loading, told apart
 fast.py        the fast form of an optimized artifact, or why there is none
 flat/          models of plain arrays, without the framework that they came from
+onnx/          networks converted for ONNX Runtime, without the framework that they came from
 sklearn/       joblib and pickle
 keras/         .keras and .h5, of Keras 3 and (by tf_keras) of Keras 2
 tensorflow.py  SavedModel folders
@@ -35,6 +36,12 @@ def load(
     """
     found = inspect(artifact, format)
     model, unused = fast.load(artifact, found, policy, imported)
+    if model is None and policy.engine is EnginePolicy.ONNX:
+        raise load_failed(
+            "There is no form of this model that ONNX Runtime may answer from, and no other engine is allowed."
+            + (f" {unused}" if unused else ""),
+            "Make one with `modelmoor-server optimize SOURCE FOLDER`, or choose engine Auto.",
+        )
     if model is None:
         model = _original(found, policy, imported)
     return model if unused is None else fast.warned(model, unused)

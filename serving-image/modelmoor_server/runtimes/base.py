@@ -38,6 +38,7 @@ class EnginePolicy(StrEnum):
     AUTO = "Auto"  # the fastest that was proven equal
     LIBRARY = "Library"  # the framework's own
     NATIVE = "Native"  # no other than the server's own; a model that has none is refused
+    ONNX = "ONNX"  # no other than ONNX Runtime, which needs an optimized artifact; a model that has none is refused
 
 
 class Engine(StrEnum):
@@ -45,6 +46,7 @@ class Engine(StrEnum):
 
     LIBRARY = "Library"  # its framework's
     NATIVE = "Native"  # the server's own, proven to give the framework's bits; the framework answers the rest
+    ONNX = "ONNX"  # ONNX Runtime, by a form of the model that was converted and compared before
 
 
 class Independence(StrEnum):

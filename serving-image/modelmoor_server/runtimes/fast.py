@@ -14,6 +14,7 @@ from modelmoor_server.runtimes.base import EnginePolicy, Model, Policy
 log = logging.getLogger("modelmoor_server.loading")
 ENGINES = {
     "Native": "modelmoor_server.runtimes.flat",
+    "ONNX": "modelmoor_server.runtimes.onnx",
 }
 """Engine of a manifest -> the module whose `open_form(folder, manifest, found, policy) -> Model` serves it. It raises
 manifest.Unusable where the files do not hold what they should; it may import a framework later, never then."""
@@ -31,14 +32,21 @@ def load(
         return None, None
     try:
         manifest = manifests.read(artifact)
+        if policy.engine not in (EnginePolicy.AUTO, manifest.engine):
+            return None, None
         if manifest.format != found.format or manifest.engine not in ENGINES:
             raise manifests.Unusable(f"this image has no engine {manifest.engine} for it")
         manifests.verify(artifact, manifest, found.path)
-        engine = importlib.import_module(ENGINES[manifest.engine])
+        try:
+            engine = importlib.import_module(ENGINES[manifest.engine])
+        except ImportError:
+            raise manifests.Unusable(f"this image does not hold the engine {manifest.engine}") from None
         imported(manifest.engine)
         model: Model = engine.open_form(artifact / FAST, manifest, found, policy)
     except manifests.Unusable as reason:
-        sentence = f"The fast form is not used: {reason}. The original is served; make the form anew by optimize."
+        sentence = f"The fast form is not used: {reason}."
+        if policy.engine is EnginePolicy.AUTO:
+            sentence += " The original is served; make the form anew by optimize."
         log.warning("FastFormUnused", extra={"fields": {"artifact": found.path.name, "reason": sentence}})
         return None, sentence
     return model, None
