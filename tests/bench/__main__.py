@@ -71,12 +71,12 @@ def _options() -> argparse.Namespace:
         "--peer", action="append", default=[], type=peer, help=f"a peer, as its name begins; may be repeated: {names}"
     )
     parser.add_argument("--quick", action="store_true", help="iris and forest, the best peers: ten minutes")
-    parser.add_argument("--seconds", type=int, help="of load a cell and round (3; quick: 2)")
+    parser.add_argument("--seconds", type=int, help="of load a cell and round (2)")
     parser.add_argument("--rounds", type=int, help="of which the median is told (5; quick: 3)")
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"), help="figures as JSON; .md beside it")
     options = parser.parse_args()
     options.only = options.only or list(cases.QUICK if options.quick else models.NAMES)
-    options.seconds = options.seconds or (2 if options.quick else 3)
+    options.seconds = options.seconds or 2
     options.rounds = options.rounds or (3 if options.quick else 5)
     return options
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 OURS = "modelmoor"
 LIBRARY = "modelmoor, shortcuts forbidden"
-"""Our server as it chooses by itself, and answering by the models' own libraries alone."""
+FLAT = "modelmoor, flat artefact"
+"""Our server as it chooses by itself, answering by the models' own libraries alone, and from flat arrays."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bench.found import LIBRARY, OURS, Found
+from bench.found import FLAT, LIBRARY, OURS, Found
 from bench.table import Row, over, rows
 from perf.figures import Figures
 
@@ -154,6 +154,8 @@ GOALS = (
     ),
     Goal("iris: memory", start("iris", "memory"), 130, "MB", more=False),
     Goal("iris: start to the first answer", start("iris", "ready"), 2, "s", more=False),
+    Goal("iris from a flat artefact: memory", start("iris", "memory", FLAT), 70, "MB", more=False),
+    Goal("iris from a flat artefact: start to the first answer", start("iris", "ready", FLAT), 0.5, "s", more=False),
     Goal("cnn by the fast engine: memory", shortcut("cnn", start("cnn", "memory")), 100, "MB", more=False),
     Goal(
         "cnn by the fast engine: start to the first answer",

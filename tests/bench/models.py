@@ -27,7 +27,7 @@ NAMES = ("iris", "forest", "boosting", "mixed", "cnn")
 class Model:
     """One saved model. inputs: by name, ROWS rows each; a table's are its columns. answers: in process, row by row.
 
-    optimized: the folder that `modelmoor-server optimize` made of it, where our server has such a form to choose.
+    optimized: the folder that `modelmoor-server optimize` made of it, where there is such a form.
     """
 
     name: str
@@ -131,7 +131,8 @@ def _cnn(folder: Path) -> Model:
 def _saved(name: str, estimator: Any, matrix: np.ndarray, folder: Path) -> Model:
     joblib.dump(estimator, folder / f"{name}.joblib")
     answers = np.concatenate([estimator.predict(matrix[row : row + 1]) for row in range(len(matrix))])
-    return Model(name, folder / f"{name}.joblib", {"input": matrix}, answers)
+    optimize(folder / f"{name}.joblib", folder / f"{name}-fast", lambda sentence: None)
+    return Model(name, folder / f"{name}.joblib", {"input": matrix}, answers, optimized=folder / f"{name}-fast")
 
 
 _MAKERS: dict[str, Callable[[Path], Model]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from bench import triton
-from bench.found import LIBRARY, OURS
+from bench.found import FLAT, LIBRARY, OURS
 from bench.models import Model
 
 PEERS = Path(__file__).with_name("peers")
@@ -52,10 +52,12 @@ class Server:
     quick: bool = False
 
 
-def _ours(engine: str) -> Callable[[Setting], Command]:
+def _ours(engine: str, *, optimized: tuple[str, ...] = ()) -> Callable[[Setting], Command]:
+    """optimized: models that are served from what `modelmoor-server optimize` made of them."""
+
     def command(setting: Setting) -> Command:
         words = [setting.python, "-m", "modelmoor_server", "serve", "--http-port", str(setting.http)]
-        artifact = setting.model.file if engine == "Library" else setting.model.optimized or setting.model.file
+        artifact = setting.model.optimized if setting.model.name in optimized else setting.model.file
         words += ["--model", f"{setting.model.name}={artifact}", "--grpc-port", str(setting.grpc)]
         # no peer refuses anybody for the length of the line; so that all are asked the same, ours does not either
         return Command(words, {"MODELMOOR_ENGINE": engine, "MODELMOOR_QUEUE_WAIT": "10s"})
@@ -139,7 +141,8 @@ def chosen(names: list[str], quick: bool) -> list[Server]:
 
 ALL = (*SKLEARN, "cnn")
 SERVERS = (
-    Server(OURS, "ours", ("v1", "v2", "binary", "grpc"), ALL, _ours("Auto"), quick=True),
+    Server(OURS, "ours", ("v1", "v2", "binary", "grpc"), ALL, _ours("Auto", optimized=("cnn",)), quick=True),
+    Server(FLAT, "ours", ("v1",), ("iris", "forest"), _ours("Auto", optimized=MATRICES), quick=True),
     Server(LIBRARY, "ours", ("v1",), ALL, _ours("Library")),
     Server("bare uvloop + httptools", "floor", ("constant",), ALL, _bare, quick=True),
     Server("Triton, Python backend", "triton", ("v2", "binary", "grpc"), SKLEARN, _triton, "triton", quick=True),

@@ -126,7 +126,9 @@ def _places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("name", ["ridge", "logistic", "softmax", "objects", "forest", "boosting", "histogram"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_forged_manifests(name: str, optimized: Path, data: st.DataObject) -> None:
     """Any value of the manifest may be anything: what comes out is a model that answers or refuses, or Unusable."""
@@ -146,7 +148,9 @@ def test_forged_manifests(name: str, optimized: Path, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", ["forest", "histogram"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_forged_arrays(name: str, optimized: Path, tmp_path: Path, data: st.DataObject) -> None:
     """The same for the numbers of the trees themselves, with digests that fit."""
