@@ -9,4 +9,6 @@ find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.c'
 # TensorFlow's wishes for building add-ons and for colours; it imports `requests` and its profiler
 rm -rf bin clang libclang-* wheel wheel-* setuptools setuptools-* _distutils_hack pkg_resources distutils-precedence.pth
 rm -rf pygments pygments-*
+# ONNX Runtime's tools for making models
+rm -rf onnxruntime/transformers onnxruntime/quantization onnxruntime/tools onnxruntime/datasets onnxruntime/backend
 python3 -m compileall -q -j 0 .

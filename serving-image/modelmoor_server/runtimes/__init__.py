@@ -42,6 +42,11 @@ def load(
             + (f" {unused}" if unused else ""),
             "Make one with `modelmoor-server optimize SOURCE FOLDER`, or choose engine Auto.",
         )
+    if model is None and policy.engine is EnginePolicy.NATIVE and found.format != "sklearn":
+        raise load_failed(
+            f"There is no native engine for {found.framework}, and no other one is allowed.",
+            "Choose engine Auto, or ONNX for a network that `modelmoor-server optimize` has converted.",
+        )
     if model is None:
         model = _original(found, policy, imported)
     return model if unused is None else fast.warned(model, unused)

@@ -91,7 +91,7 @@ def test_no_framework(converted: Path) -> None:
 
 
 def test_policy(keras3: tuple[Any, Path], converted: Path) -> None:
-    """Library answers by TensorFlow, ONNX demands the fast form and tells how to get one."""
+    """Library answers by TensorFlow, ONNX demands the fast form and tells how to get one; none has a native engine."""
     assert by(converted, EnginePolicy.LIBRARY).engine is Engine.LIBRARY
     assert by(converted, EnginePolicy.ONNX).engine is Engine.ONNX
     assert by(keras3[1] / "model.keras").engine is Engine.LIBRARY
@@ -99,6 +99,9 @@ def test_policy(keras3: tuple[Any, Path], converted: Path) -> None:
         by(keras3[1] / "model.keras", EnginePolicy.ONNX)
     assert caught.value.reason is Reason.LOAD_FAILED
     assert "modelmoor-server optimize" in caught.value.hint
+    for path in (converted, keras3[1] / "model.keras", keras3[1] / "export"):
+        with pytest.raises(ModelError, match="no native engine"):
+            by(path, EnginePolicy.NATIVE)
 
 
 def _manifest(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:

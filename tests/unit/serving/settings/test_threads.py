@@ -61,3 +61,10 @@ def test_the_user_goes_first() -> None:
     threads.apply(environment, 3)
 
     assert environment == dict.fromkeys(threads.VARIABLES, "3") | {"OMP_NUM_THREADS": "7"}
+
+
+def test_count() -> None:
+    """A library without a variable of its own gets what the others get; the budget where nothing whole is said."""
+    assert threads.count({"OMP_NUM_THREADS": "3"}) == 3
+    for text in ("", "0", "4,2", "-1"):
+        assert threads.count({"OMP_NUM_THREADS": text}) == threads.budget()
