@@ -1,4 +1,4 @@
-"""Builds the native kernel into wheels and editable installations; without a C compiler they come without it."""
+"""Builds the native modules into wheels and editable installations; without a C compiler they come without them."""
 
 import importlib.util
 import sysconfig
@@ -8,24 +8,24 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class KernelHook(BuildHookInterface[Any]):
-    """A wheel with the kernel is for one platform and every Python from 3.11 on; one without is for all."""
+class NativeHook(BuildHookInterface[Any]):
+    """A wheel with native modules is for one platform and every Python from 3.11 on; one without is for all."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        spec = importlib.util.spec_from_file_location("kernel", Path(self.root, "modelmoor_server/native/build.py"))
+        spec = importlib.util.spec_from_file_location("native", Path(self.root, "modelmoor_server/native/build.py"))
         assert spec is not None
         assert spec.loader is not None
-        kernel = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(kernel)
+        native = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(native)
         try:
-            built = kernel.build()
-        except kernel.CannotBuildError as error:
+            built = native.build()
+        except native.CannotBuildError as error:
             self.app.display_warning(
-                f"modelmoor-server is installed without its native kernel: {error}\n"
-                "The answers are the same then, but far slower.\n"
+                f"modelmoor-server is installed without its native modules: {error}\n"
+                "Trees go by scikit-learn itself then, gRPC by grpcio: the same answers, slower.\n"
                 "Later: python -m modelmoor_server.native.build"
             )
             return
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data.update(pure_python=False, tag=f"cp311-abi3-{platform}")
-        build_data["artifacts"] += [f"/{module.relative_to(self.root)}" for module in built]
+        build_data["artifacts"] += [f"/{each.relative_to(self.root)}" for each in built]

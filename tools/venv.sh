@@ -20,14 +20,14 @@ find_python() { # the newest interpreter that both distributions support
 
 python=$(find_python)
 native=serving-image/modelmoor_server/native # compiled while the server is installed
-stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml serving-image/hatch_build.py tools/venv.sh "$native"/{*.c,build.py}; "$python" --version; } | sha256sum | cut -c1-12)
+stamp=.venv/.made-$({ cat requirements/dev.txt pyproject.toml serving-image/pyproject.toml serving-image/hatch_build.py tools/venv.sh "$native"/{*.c,*.h,build.py}; "$python" --version; } | sha256sum | cut -c1-12)
 have_kernel() { # pip keeps to itself why there is none; it may have been removed, or a compiler have come since
   local source missing=
   for source in "$native"/_*.c; do
     [ -e "${source%.c}.abi3.so" ] || missing=yes
   done
   [ -z "$missing" ] || .venv/bin/python -m modelmoor_server.native.build >/dev/null ||
-    say "venv: without the compiled part of the server: the same answers, slower"
+    say "venv: without the native modules: the same answers, slower (trees by scikit-learn, gRPC by grpcio)"
 }
 if [ -e "$stamp" ]; then
   ! command -v cc >/dev/null || have_kernel

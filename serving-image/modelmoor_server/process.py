@@ -36,7 +36,7 @@ from modelmoor_server.settings import Settings
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-    from modelmoor_server.grpc.transport import Server as GrpcServer
+    from modelmoor_server.grpc.port import Transport
 
 log = logging.getLogger("modelmoor_server.serve")
 # Seconds after which a model's thread lets the event loop in. A request takes the interpreter several times, and with
@@ -116,7 +116,7 @@ class Process:
         self.counters = Counters(models={source.name: ModelCounters() for source in settings.models})
         self.signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self.loader: Loader | None = None
-        self.grpc: GrpcServer | None = None
+        self.grpc: Transport | None = None
         self._control: Control
         self._server: Server
         self._reuse_port = False

@@ -52,6 +52,7 @@ VARIABLES = (
     Variable("MODELMOOR_LEGACY_KERAS", "Allow", "Allow or Deny: files of Keras below 3, through tf_keras."),
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
     Variable("MODELMOOR_ENGINE", "Auto", "Auto, Library, Native or ONNX: by what code models are answered."),
+    Variable("MODELMOOR_GRPC_TRANSPORT", "Auto", "Auto, Native (libnghttp2) or Grpcio: what carries gRPC."),
     Variable("MODELMOOR_REPOSITORY_API", "Deny", "Allow or Deny: models loaded and unloaded by HTTP requests."),
     Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
 )
@@ -116,6 +117,7 @@ class Settings:
     legacy_keras: str
     version_mismatch: str
     engine: str
+    grpc_transport: str
     repository_api: bool
     termination_log: Path | None
     cors_origins: tuple[str, ...] = ()
@@ -162,6 +164,7 @@ def from_environment(
         legacy_keras=_one_of(values, "MODELMOOR_LEGACY_KERAS", ("Allow", "Deny")),
         version_mismatch=_one_of(values, "MODELMOOR_VERSION_MISMATCH", ("Refuse", "Warn")),
         engine=_one_of(values, "MODELMOOR_ENGINE", ("Auto", "Library", "Native", "ONNX")),
+        grpc_transport=_one_of(values, "MODELMOOR_GRPC_TRANSPORT", ("Auto", "Native", "Grpcio")),
         repository_api=repository_api or _one_of(values, "MODELMOOR_REPOSITORY_API", ("Allow", "Deny")) == "Allow",
         termination_log=None if models else Path(values["MODELMOOR_TERMINATION_LOG"]),
         cors_origins=_origins(values["MODELMOOR_CORS_ORIGINS"]),

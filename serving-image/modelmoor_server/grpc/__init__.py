@@ -8,7 +8,10 @@ health.py reflection.py       the two services of gRPC itself
 calls.py       one prediction on its way: counted, timed, answered; which error is which status
 streams.py     the requests of a stream
 services.py    what is served: a method's path -> bytes in, bytes out
-transport.py   grpcio under all of them; nothing else here knows it
+port.py        what a transport is
+http2.py http2_connection.py http2_calls.py   the native one, over libnghttp2
+transport.py strangers.py   grpcio, where the native one cannot be had; nothing else here knows it
+door.py        chooses one, and opens the port
 
 Nothing of this is imported where the port is off, nor before liveness answers: inference.py brings numpy.
 """

@@ -1,13 +1,14 @@
 """One prediction on its way through the gRPC port: counted, timed, answered; and which error is which status."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from enum import IntEnum
 from time import perf_counter
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from modelmoor_server.errors import Overloaded, RequestError, TimedOut, UnknownModel
 from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
+from modelmoor_server.job import Job
 from modelmoor_server.metrics import Counters
 from modelmoor_server.protocols.tfs import LABEL, VERSION, unknown_label
 from modelmoor_server.repository import Entry, Repository
@@ -38,15 +39,21 @@ class Refused(RequestError):
         self.status = status
 
 
-@dataclass(slots=True, eq=False)
 class Caller:
-    """Who waits for an answer. deadline: on the clock of `perf_counter`; None where there is none.
+    """Who waits for an answer. deadline: on the clock of `perf_counter`; None where there is none."""
 
-    closing: set when a stream is to take no further request.
-    """
+    __slots__ = ("_closing", "deadline")
 
-    deadline: float | None = None
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, deadline: float | None = None) -> None:
+        self.deadline = deadline
+        self._closing: asyncio.Event | None = None
+
+    @property
+    def closing(self) -> asyncio.Event:
+        """Set when a stream is to take no further request."""
+        if self._closing is None:
+            self._closing = asyncio.Event()
+        return self._closing
 
     @property
     def seconds(self) -> float | None:
@@ -82,6 +89,17 @@ def status_of(problem: RequestError) -> Status:
     return _OF_HTTP.get(http_status(problem), Status.INTERNAL)
 
 
+class Withdrawable(Protocol):
+    """What was begun for a caller."""
+
+    def withdraw(self) -> None:
+        """The caller has left, or his time is over: drop what has not begun."""
+        ...
+
+
+Respond = Callable[[bytes | RequestError], None]
+
+
 class PredictCall:
     """A request of a door, as inference.py wants it. The doors add `decode` and `encode`."""
 
@@ -90,7 +108,7 @@ class PredictCall:
     def __init__(self, inference: Inference, size: int) -> None:
         self.inference = inference
         self.size = size
-        self.outcome: asyncio.Future[bytes | RequestError] = asyncio.get_running_loop().create_future()
+        self.respond: Respond | None = None
 
     def decode(self) -> InferenceRequest:
         raise NotImplementedError
@@ -100,8 +118,53 @@ class PredictCall:
 
     def done(self, outcome: "bytes | RequestError") -> None:
         """Called on the loop, once."""
-        if not self.outcome.done():  # the caller may have left while the model ran
-            self.outcome.set_result(outcome)
+        if (respond := self.respond) is not None:  # else the caller left while the model ran
+            self.respond = None
+            respond(outcome)
+
+
+class Begun:
+    """A prediction on its way: counted when it ends, by its answer or by `withdraw`."""
+
+    __slots__ = ("_begun", "_call", "_caller", "_job", "_models", "_respond")
+
+    def __init__(self, models: "Models", call: PredictCall, caller: Caller, respond: Respond) -> None:
+        self._models = models
+        self._call = call
+        self._caller = caller
+        self._respond = respond
+        self._begun = perf_counter()
+        self._job: Job | None = None
+
+    def start(self) -> None:
+        """Begin; the answer may be there before this returns."""
+        call, models, deadline = self._call, self._models, self._caller.deadline
+        models.enter(call)
+        call.respond = self._done
+        if models.full:
+            call.done(Overloaded("The server holds too many requests: come back in a moment."))
+        elif deadline is not None and self._caller.late:
+            call.done(TimedOut("The deadline of the call had passed before it began."))
+        else:
+            job = call.inference.submit(call, self._caller.seconds)
+            if call.respond is not None:
+                self._job = job
+
+    def withdraw(self) -> None:
+        """See Withdrawable."""
+        job, self._job = self._job, None
+        if self._call.respond is None:
+            return
+        self._call.respond = None
+        late = self._caller.late
+        if job is not None and not late:  # what is late is dropped by its own timer, and counted as such
+            job.cancel()
+        self._models.leave(self._call, 504 if late else CLIENT_LEFT, self._begun)
+
+    def _done(self, outcome: bytes | RequestError) -> None:
+        self._job = None  # the two would keep each other, and the request, alive until the next collection
+        self._models.leave(self._call, 200 if isinstance(outcome, bytes) else http_status(outcome), self._begun)
+        self._respond(outcome)
 
 
 class Models:
@@ -145,39 +208,45 @@ class Models:
         """Count a request that is no message of its protocol."""
         self._counters.refuse(400)
 
-    async def predict(self, call: PredictCall, caller: Caller) -> bytes:
-        """The answer to a call, encoded. Raises RequestError. Cancelled, it withdraws what has not begun."""
-        name, begun = call.inference.identity.name, perf_counter()
+    @property
+    def full(self) -> bool:
+        """Whether the requests that wait hold as much as they may."""
+        return self._held > HELD_BYTES
+
+    def enter(self, call: PredictCall) -> None:
+        """A prediction is on its way."""
         self._counters.in_flight += 1
         self._held += call.size
-        status = 500
-        try:
-            outcome = await self._outcome(call, caller)
-            if isinstance(outcome, RequestError):
-                status = http_status(outcome)
-                raise outcome
-            status = 200
-            return outcome
-        except asyncio.CancelledError:
-            status = 504 if caller.late else CLIENT_LEFT
-            raise
-        finally:
-            self._held -= call.size
-            self._counters.in_flight -= 1
-            self._count(call.door, name, status, perf_counter() - begun)
 
-    async def _outcome(self, call: PredictCall, caller: Caller) -> bytes | RequestError:
-        if self._held > HELD_BYTES:
-            return Overloaded("The server holds too many requests: come back in a moment.")
-        if caller.late:
-            return TimedOut("The deadline of the call had passed before it began.")
-        job = call.inference.submit(call, caller.seconds)
+    def leave(self, call: PredictCall, status: int, begun: float) -> None:
+        """It has ended, with the HTTP status of the same outcome."""
+        self._held -= call.size
+        self._counters.in_flight -= 1
+        self._count(call.door, call.inference.identity.name, status, perf_counter() - begun)
+
+    def begin(self, call: PredictCall, caller: Caller, respond: Respond) -> Begun:
+        """Answer a call through `respond`, at once or later."""
+        begun = Begun(self, call, caller, respond)
+        begun.start()
+        return begun
+
+    async def predict(self, call: PredictCall, caller: Caller) -> bytes:
+        """The answer to a call, encoded. Raises RequestError. Cancelled, it withdraws what has not begun."""
+        answered: asyncio.Future[bytes | RequestError] = asyncio.get_running_loop().create_future()
+
+        def respond(outcome: bytes | RequestError) -> None:
+            if not answered.done():  # cancelled in this very turn
+                answered.set_result(outcome)
+
+        begun = self.begin(call, caller, respond)
         try:
-            return await call.outcome
+            outcome = await answered
         except asyncio.CancelledError:
-            if job is not None and not caller.late:  # what is late is dropped by its own timer, and counted as such
-                job.cancel()
+            begun.withdraw()
             raise
+        if isinstance(outcome, RequestError):
+            raise outcome
+        return outcome
 
     def _count(self, door: str, name: str, status: int, seconds: float) -> None:
         self._counters.requests[door, name, status] += 1

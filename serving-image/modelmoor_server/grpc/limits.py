@@ -38,6 +38,12 @@ class Limits:
         return min(self.age_seconds, self.turn_seconds)  # grpc adds up to 10 %
 
     @property
+    def native_grace_seconds(self) -> float:
+        """The same for a transport that knows when a caller has heard of it: streams are told at the connection's age,
+        and a call that came until then may take its time."""
+        return 0.2 * self.age_seconds + self.request_seconds + 5.0
+
+    @property
     def age_grace_seconds(self) -> float:
         """How long an aged connection may work off its calls: a stream that began on it at the last moment ages by
         itself, and its last request may take its time."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from modelmoor_server.control import Control
-from modelmoor_server.grpc.calls import Caller, Models
+from modelmoor_server.grpc.calls import Caller, Models, Respond, Withdrawable
 from modelmoor_server.grpc.health import Health
 from modelmoor_server.grpc.reflection import Reflection
 from modelmoor_server.grpc.repository import RepositoryCalls
@@ -23,9 +23,14 @@ SERVICES = (INFERENCE, PREDICTION, MODEL, HEALTH, *REFLECTION)
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """One message in, one out. Raises RequestError."""
+    """One message in, one out. Raises RequestError.
+
+    begin: the same without a coroutine, for a transport that can do with that: the answer, or the error, goes to a
+    function, at once or later. It gives what can be withdrawn, or None where the request is for `answer`.
+    """
 
     answer: Callable[[bytes, Caller], Awaitable[bytes]]
+    begin: Callable[[bytes, Caller, Respond], Withdrawable | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ def methods(repository: Repository, counters: Counters, control: Control) -> Map
         f"/{INFERENCE}/ModelReady": Unary(v2.model_ready),
         f"/{INFERENCE}/ServerMetadata": Unary(v2.server_metadata),
         f"/{INFERENCE}/ModelMetadata": Unary(v2.model_metadata),
-        f"/{INFERENCE}/ModelInfer": Unary(v2.model_infer),
+        f"/{INFERENCE}/ModelInfer": Unary(v2.model_infer, v2.begin_infer),
         f"/{INFERENCE}/ModelStreamInfer": Stream(v2.model_stream_infer),
         f"/{INFERENCE}/RepositoryIndex": Unary(changes.index),
         f"/{INFERENCE}/RepositoryModelLoad": Unary(changes.load),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from time import perf_counter
@@ -14,23 +13,18 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 import grpc.aio
 
-from modelmoor_server.errors import RequestError, TimedOut, bare, cause_name
-from modelmoor_server.grpc.calls import Caller, Status, status_of
+from modelmoor_server.errors import TimedOut
+from modelmoor_server.grpc.calls import Caller
 from modelmoor_server.grpc.limits import Limits
+from modelmoor_server.grpc.port import PortTaken, told
 from modelmoor_server.grpc.services import Stream, Unary
 from modelmoor_server.grpc.strangers import accepting
-from modelmoor_server.inference import traced
 
-log = logging.getLogger("modelmoor_server.grpc")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class PortTaken(Exception):
-    """The port cannot be listened on."""
-
-
 class Server:
-    """The gRPC port of the process. Made and used on the event loop."""
+    """The port; see port.py."""
 
     def __init__(self, methods: Mapping[str, Unary | Stream], limits: Limits) -> None:
         self._limits = limits
@@ -45,7 +39,7 @@ class Server:
             self._server.add_registered_method_handlers(service, {name: self._handler(method)})
 
     async def start(self, port: int) -> int:
-        """Listen on every address, IPv6 and IPv4; the port, which for 0 is a free one. Raises PortTaken."""
+        """See Transport."""
         try:
             port = self._server.add_insecure_port(f"[::]:{port}")  # grpc falls back to IPv4 alone by itself
         except RuntimeError:
@@ -54,10 +48,7 @@ class Server:
         return port
 
     async def drain(self, quiet: float | None = None) -> bool:
-        """Take calls until none comes any more, then finish what is in flight. Tells whether all of it was.
-
-        quiet: seconds without a new call before the port closes.
-        """
+        """See Transport."""
         self._draining = True
         begun = perf_counter()
         for caller in self._callers:
@@ -70,7 +61,7 @@ class Server:
         return not self._callers
 
     async def stop(self) -> None:
-        """Cut off what is left."""
+        """See Transport."""
         await self._server.stop(None)
 
     def _handler(self, method: Unary | Stream) -> grpc.RpcMethodHandler:
@@ -88,7 +79,7 @@ class Server:
                     await _compress(context)
                     return await answer(request, caller)
                 except Exception as error:  # noqa: BLE001 - the edge: grpcio would tell the caller str(error)
-                    status, sentence = _told(error)
+                    status, sentence = _code_of(error)
             del request  # abort's exception and this frame keep each other until the next collection
             await context.abort(status, sentence)
             raise AssertionError("abort raises")
@@ -108,7 +99,7 @@ class Server:
                             yield answer
                     return
                 except Exception as error:  # noqa: BLE001 - as above
-                    status, sentence = _told(error)
+                    status, sentence = _code_of(error)
                 finally:
                     aging.cancel()
             await context.abort(status, sentence)
@@ -136,12 +127,9 @@ async def _compress(context: Any) -> None:
         await context.send_initial_metadata(())  # or grpcio 1.85 forgets it
 
 
-def _told(error: Exception) -> tuple[grpc.StatusCode, str]:
-    """Status and sentence of a failed call; the text of a stranger's exception stays here."""
-    if isinstance(error, RequestError):
-        return _CODES[status_of(error)], str(bare(error))
-    log.error("RequestFailed", extra={"fields": traced(error)})
-    return _CODES[Status.INTERNAL], f"The server's code raised {cause_name(error)}: its log tells where."
+def _code_of(error: Exception) -> tuple[grpc.StatusCode, str]:
+    status, sentence = told(error)
+    return _CODES[status], sentence
 
 
 def _options(limits: Limits) -> list[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from modelmoor_server.errors import InvalidRequest, RequestError, bare
 from modelmoor_server.grpc import v2_tensors
-from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, Status
+from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, Respond, Status, Withdrawable
 from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.streams import until
 from modelmoor_server.grpc.wire import delimited, split
@@ -165,6 +165,12 @@ class V2:
         """A prediction. Raises RequestError."""
         return await self._models.predict(self._call(await self._parsed(request)), caller)
 
+    def begin_infer(self, request: bytes, caller: Caller, respond: Respond) -> Withdrawable | None:
+        """The same without a coroutine, for what may be parsed on the loop. Raises RequestError."""
+        if len(request) > INLINE_BYTES:
+            return None
+        return self._models.begin(self._call(self._small(request)), caller, respond)
+
     async def model_stream_infer(self, requests: AsyncIterator[bytes], caller: Caller) -> AsyncIterator[bytes]:
         """Predictions, answered in the order of their requests; an error is a message, and the stream goes on."""
         waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW - 2)
@@ -191,16 +197,23 @@ class V2:
             raise Refused(Status.UNAVAILABLE, "The server ends this stream: open a new one.")
 
     async def _parsed(self, request: bytes) -> Parsed:
+        if len(request) <= INLINE_BYTES:
+            return self._small(request)
         try:
-            if len(request) <= INLINE_BYTES:
-                head = parsed(_Request, request)
-                contents = [[memoryview(piece) for piece in tensor.contents] for tensor in head.inputs]
-                return Parsed(len(request), head, contents, [memoryview(raw) for raw in head.raw_input_contents])
             rest, cuts = await asyncio.to_thread(split, request, {_INPUTS: _CONTENTS, _RAW: None})
             return Parsed(len(request), parsed(_Request, rest), cuts[_INPUTS], [pieces[0] for pieces in cuts[_RAW]])
         except InvalidRequest:
             self._models.refuse()
             raise
+
+    def _small(self, request: bytes) -> Parsed:
+        try:
+            head = parsed(_Request, request)
+        except InvalidRequest:
+            self._models.refuse()
+            raise
+        contents = [[memoryview(piece) for piece in tensor.contents] for tensor in head.inputs]
+        return Parsed(len(request), head, contents, [memoryview(raw) for raw in head.raw_input_contents])
 
     def _call(self, request: Parsed) -> InferCall:
         head = request.head

@@ -2,6 +2,7 @@
 
 _kernel.c   walks trees; SciPy's expit
 _numbers.c  cuts numbers out of JSON
+_http2.c    gRPC's side of HTTP/2; grpc/port.py asks for it, because it brings libnghttp2 into the process
 
 They are absent where no C compiler was found at installation; `python -m modelmoor_server.native.build` adds them then.
 """

@@ -1,4 +1,4 @@
-"""Compiles the C beside its sources: for a wheel, an editable installation, an image, or by hand.
+"""Compiles the native modules beside their sources: for a wheel, an editable installation, an image, or by hand.
 
 usage: python -m modelmoor_server.native.build
 Needs a C compiler ($CC, else `cc`) and Python's headers, nothing else: this module must run before anything is
@@ -13,20 +13,26 @@ import sys
 import sysconfig
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
-SOURCES = tuple(sorted(FOLDER.glob("_*.c")))
+HERE = Path(__file__).parent
+MODULES = ("_kernel", "_numbers", "_http2")
 # no contraction: a fused multiply-add rounds once where scikit-learn's build rounds twice. No instruction set: the
 # plain one was about as fast as x86-64-v3, and what is built here may run on an older processor.
-FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra")
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra",
+         "-Werror=implicit-function-declaration")  # fmt: skip
 PLATFORM = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
+# dlopen is a part of the C library only since glibc 2.34; an image has libnghttp2 beside the module that looks for it
+LIBRARIES = ("-lm",) if sys.platform == "darwin" else ("-lm", "-ldl", "-Wl,-rpath,$ORIGIN")
 
 
 class CannotBuildError(Exception):
-    """There will be no compiled part; `str(error)` says why, and what can be done."""
+    """There will be no native modules; `str(error)` says why, and what can be done."""
 
 
-def build(into: Path = FOLDER) -> list[Path]:
-    """The compiled modules, each in one step: a process that has the old one open keeps it. Raises CannotBuildError."""
+def build(into: Path = HERE) -> tuple[Path, ...]:
+    """The compiled modules in a folder, each in one step: a process that has the old one open keeps it.
+
+    Raises CannotBuildError.
+    """
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:
         raise CannotBuildError(
@@ -35,12 +41,13 @@ def build(into: Path = FOLDER) -> list[Path]:
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
         raise CannotBuildError("Python's headers are not installed; on Debian: apt-get install python3-dev")
-    return [_compiled(compiler, headers, source, into / f"{source.stem}.abi3.so") for source in SOURCES]
+    return tuple(_compiled([*compiler, *FLAGS, *PLATFORM, f"-I{headers}"], name, into) for name in MODULES)
 
 
-def _compiled(compiler: list[str], headers: Path, source: Path, result: Path) -> Path:
-    temporary = result.with_name(f".{result.name}.{os.getpid()}")
-    command = [*compiler, *FLAGS, *PLATFORM, f"-I{headers}", str(source), "-o", str(temporary), "-lm"]
+def _compiled(command: list[str], name: str, into: Path) -> Path:
+    result = into / f"{name}.abi3.so"
+    temporary = into / f".{result.name}.{os.getpid()}"
+    command = [*command, str(HERE / f"{name}.c"), "-o", str(temporary), *LIBRARIES]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

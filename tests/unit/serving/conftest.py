@@ -13,6 +13,17 @@ settings.register_profile("no deadline", deadline=None)  # an example's time tel
 settings.load_profile("no deadline")
 
 
+TRANSPORTS = ("Native", "Grpcio")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is about the gRPC port is asked of both transports: the module names its fixture in BOTH_TRANSPORTS."""
+    fixture = getattr(metafunc.module, "BOTH_TRANSPORTS", "")
+    if fixture in metafunc.fixturenames:
+        scope = "session" if fixture == "doors" else "function"
+        metafunc.parametrize(fixture, TRANSPORTS, indirect=True, scope=scope)
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the models of process.py."""
@@ -23,9 +34,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def doors(models: Path) -> Iterator[Started]:
-    """A server of the four well-behaved models, ready; HTTP and gRPC."""
-    with started([*by_hand(models, "iris", "people", "text", "sum"), *GRPC]) as server:
+def doors(models: Path, request: pytest.FixtureRequest) -> Iterator[Started]:
+    """A server of the four well-behaved models, ready; HTTP and gRPC. Its parameter is the gRPC port's transport."""
+    transport = {"MODELMOOR_GRPC_TRANSPORT": getattr(request, "param", "Auto")}
+    with started([*by_hand(models, "iris", "people", "text", "sum"), *GRPC], transport) as server:
         server.event("Ready")
         yield server
 

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 GRPC = ("--grpc-port", "0")
+COMMON: dict[str, str] = {}  # the environment of every server, beside what a test gives it
 PEOPLE = pd.DataFrame({"age": [20.0, 30.0, 40.0, 50.0] * 5, "city": ["Paris", "Rome"] * 10})
 
 
@@ -128,7 +129,10 @@ def started(
     tests = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
-        env=clean | {"PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"} | dict(environment),
+        env=clean
+        | {"PYTHONPATH": str(tests), "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+        | COMMON
+        | dict(environment),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stands in for python:3.11-slim and python:3.11 where those cannot be pulled: Debian bookworm's Python 3.11, as two root
-# file systems. builder.tar has venv, pip, a C compiler and Python's headers; runtime.tar is an interpreter and its
+# file systems. builder.tar has venv, pip, a C compiler, Python's headers and libnghttp2; runtime.tar is an interpreter and its
 # libraries: what is left without those, apt and perl.
 # usage: python-root.sh FOLDER     (scratch; leaves both tar files in it)
 source "$(dirname "$0")/../lib.sh"
@@ -12,7 +12,7 @@ make_root() { # make_root FOLDER [,PACKAGE...]: where python:3.11 has python3, a
   for name in python3.11 python3 python; do ln -s /usr/bin/python3.11 "$1/usr/local/bin/$name"; done
 }
 
-make_root "$1/builder" ,gcc,libc6-dev,libpython3.11-dev
+make_root "$1/builder" ,gcc,libc6-dev,libpython3.11-dev,libnghttp2-14
 chroot "$1/builder" sh -c 'python3 -m zipfile -e /usr/share/python-wheels/pip-*.whl /usr/lib/python3/dist-packages'
 tar -C "$1/builder" -cf "$1/builder.tar" --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./var/cache/*' --exclude='./var/lib/apt/lists/*' .
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from modelmoor_server.control import Control
 from modelmoor_server.cost import Cost
+from modelmoor_server.grpc.door import made
 from modelmoor_server.grpc.limits import Limits
+from modelmoor_server.grpc.port import Transport
 from modelmoor_server.grpc.services import methods
-from modelmoor_server.grpc.transport import Server
 from modelmoor_server.inference import Identity, Inference
 from modelmoor_server.metrics import Counters, ModelCounters
 from modelmoor_server.model_thread import ModelThread
@@ -22,6 +23,7 @@ from unit.serving.inference.models import Scripted
 from unit.serving.nobody import Nobody
 
 LIMITS = Limits(request_seconds=20.0)
+TRANSPORT = "Native"  # of the ports that `serving` opens; the fixture `transport` sets it
 
 
 @dataclass
@@ -42,7 +44,7 @@ class Port:
     """A running port. `m` is its model."""
 
     port: int
-    server: Server
+    server: Transport
     repository: Repository
     counters: Counters
     models: dict[str, ModelCounters]
@@ -80,9 +82,11 @@ async def serving(
     )
     if loaded:
         repository.serve(inference)
-    server = Server(
-        methods(repository, counters, Control(repository, Nobody(), allowed=False)), replace(LIMITS, **limits)
-    )  # type: ignore[arg-type]
+    server = made(
+        TRANSPORT,
+        methods(repository, counters, Control(repository, Nobody(), allowed=False)),
+        replace(LIMITS, **limits),  # type: ignore[arg-type]
+    )
     port = await server.start(0)
     try:
         async with Client(port) as client:

@@ -11,6 +11,8 @@ from modelmoor_server.metrics import Abandoned
 from unit.serving.grpc.client import Client, message, request, status
 from unit.serving.grpc.harness import Held, relaying, serving, until
 
+BOTH_TRANSPORTS = "transport"
+pytestmark = pytest.mark.usefixtures("transport")
 CODE = ("grpc", "m")
 
 

@@ -16,21 +16,23 @@ from unit.serving.grpc.client import HEALTH, Client, message, request
 from unit.serving.grpc.harness import relaying, until
 from unit.serving.process import GRPC, Started, by_hand, started
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("transport")]
+BOTH_TRANSPORTS = "transport"
 
 
 def _libraries(server: Started) -> str:
     return Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
-def test_without_the_port_nothing_of_it_is_loaded(models: Path) -> None:
-    """Who asks for no gRPC pays no memory for it; who does, gets it after liveness."""
+def test_without_the_port_nothing_of_it_is_loaded(models: Path, transport: str) -> None:
+    """Who asks for no gRPC pays no memory for it; who does, gets one transport, after liveness."""
     with started(by_hand(models, "sum")) as without, started([*by_hand(models, "sum"), *GRPC]) as with_it:
         without.event("Ready")
         with_it.event("Ready")
 
-        assert "cygrpc" not in _libraries(without)
-        assert "cygrpc" in _libraries(with_it)
+        own = {"Native": "libnghttp2", "Grpcio": "cygrpc"}
+        assert not any(library in _libraries(without) for library in own.values())
+        assert [choice for choice, library in own.items() if library in _libraries(with_it)] == [transport]
         assert "ListeningGrpc" not in [line["event"] for line in without.log]
         events = [line["event"] for line in with_it.log]
         assert events.index("Listening") < events.index("ListeningGrpc") < events.index("Ready")

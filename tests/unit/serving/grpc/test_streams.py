@@ -14,6 +14,8 @@ from modelmoor_server.repository import State
 from unit.serving.grpc.client import HEALTH, Client, message, request, status
 from unit.serving.grpc.harness import Held, relaying, serving, until
 
+BOTH_TRANSPORTS = "transport"
+pytestmark = pytest.mark.usefixtures("transport")
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
 
 

@@ -14,6 +14,7 @@ import pytest
 from unit.serving.grpc.client import MODEL, PREDICTION, ROW, Client, message, status
 from unit.serving.process import Started
 
+BOTH_TRANSPORTS = "doors"
 ROWS = [ROW, [1.0, -1.0, 0.5, 2.0]]
 DOUBLE, TEXT = 2, 7
 

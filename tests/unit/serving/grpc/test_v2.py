@@ -12,6 +12,7 @@ import pytest
 from unit.serving.grpc.client import ROW, Client, message, request, status
 from unit.serving.process import PEOPLE, Started
 
+BOTH_TRANSPORTS = "doors"
 ROWS = [ROW, [1.0, -1.0, 0.5, 2.0]]
 
 

@@ -1,6 +1,10 @@
-"""HTTP/2 by hand (RFC 9113, RFC 7541): what no client's library would send. Header fields go as literals."""
+"""HTTP/2 by hand (RFC 9113, RFC 7541): what no client's library would send.
+
+Header fields go as literals, and are read by libnghttp2's decoder.
+"""
 
 import contextlib
+import ctypes
 import socket
 import struct
 from collections.abc import Iterator
@@ -62,10 +66,37 @@ def received(sock: socket.socket, *kinds: int) -> list[Frame]:
     return found
 
 
-def status(frames: list[Frame]) -> int | None:
-    """The call's `grpc-status`, which the server writes as a literal."""
+class _Field(ctypes.Structure):
+    """nghttp2_nv."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p), ("value", ctypes.c_void_p), ("name_size", ctypes.c_size_t),
+        ("value_size", ctypes.c_size_t), ("flags", ctypes.c_uint8),
+    )  # fmt: skip
+
+
+def fields(frames: list[Frame]) -> list[tuple[int, bytes, bytes]]:
+    """Stream, name and value of every header field of a connection, of which no frame may be left out."""
+    library = ctypes.CDLL("libnghttp2.so.14")
+    library.nghttp2_hd_inflate_hd2.restype = ctypes.c_ssize_t
+    inflater, flags, found = ctypes.c_void_p(), ctypes.c_int(), list[tuple[int, bytes, bytes]]()
+    assert library.nghttp2_hd_inflate_new(ctypes.byref(inflater)) == 0
     for each in frames:
-        _, found, rest = each.payload.partition(b"grpc-status")
-        if each.kind == HEADERS and found:
-            return int(rest[1 : 1 + rest[0]])
-    return None
+        rest = each.payload if each.kind == HEADERS else b""
+        while rest:
+            one = _Field()
+            into = ctypes.byref(one), ctypes.byref(flags)
+            used = library.nghttp2_hd_inflate_hd2(inflater, *into, rest, ctypes.c_size_t(len(rest)), 1)
+            assert used >= 0
+            rest = rest[used:]
+            if flags.value & 2:
+                pair = ctypes.string_at(one.name, one.name_size), ctypes.string_at(one.value, one.value_size)
+                found.append((each.stream, *pair))
+        library.nghttp2_hd_inflate_end_headers(inflater)
+    library.nghttp2_hd_inflate_del(inflater)
+    return found
+
+
+def status(frames: list[Frame]) -> int | None:
+    """The `grpc-status` of the first call that has one."""
+    return next((int(value) for _, name, value in fields(frames) if name == b"grpc-status"), None)

@@ -10,6 +10,8 @@ from unit.serving.hostile.rest_doors import V2
 from unit.serving.hostile.test_malformed import MIB, quiet, resident
 from unit.serving.process import Started
 
+BOTH_TRANSPORTS = "doors"
+
 
 @pytest.mark.parametrize("name", grpc_cases.REFUSED)
 def test_refused(doors: Started, neighbour: Neighbours, name: str) -> None:
