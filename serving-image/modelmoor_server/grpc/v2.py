@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,7 +12,7 @@ from modelmoor_server.grpc.calls import Caller, Models, PredictCall, Refused, Re
 from modelmoor_server.grpc.messages import message_class, parsed
 from modelmoor_server.grpc.streams import until
 from modelmoor_server.grpc.wire import delimited, split
-from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse
+from modelmoor_server.inference import INLINE_BYTES, Inference, InferenceRequest, InferenceResponse, OutputTensor
 from modelmoor_server.protocols import v2
 from modelmoor_server.protocols.v2 import Form
 from modelmoor_server.protocols.v2_outputs import formed
@@ -35,6 +36,7 @@ _Response, _StreamResponse = _class("ModelInferResponse"), _class("ModelStreamIn
 # tritonclient asks every answer of a stream whether another one to the same request will follow
 _FINAL: bytes = _Response(parameters={"triton_final_response": {"bool_param": True}}).SerializeToString()
 _OutputTensor = _class("ModelInferResponse.InferOutputTensor")
+_IN_BASE64: bytes = _OutputTensor(parameters={"content_type": {"string_param": "base64"}}).SerializeToString()
 
 
 class Parsed(NamedTuple):
@@ -60,7 +62,7 @@ class InferCall(PredictCall):
 
     def decode(self) -> InferenceRequest:
         head = self._head
-        overall = v2.content_type(_plain(head.parameters), "")
+        overall = v2.content_type(_plain(head.parameters), "") if head.parameters else None
         if not head.inputs:
             raise InvalidRequest("inputs must hold at least one tensor.")
         if self._raw and len(self._raw) != len(head.inputs):
@@ -68,19 +70,23 @@ class InferCall(PredictCall):
                 f"raw_input_contents has {len(self._raw)} elements for {len(head.inputs)} inputs: send one for each."
             )
         tensors = [self._tensor(position, tensor, overall) for position, tensor in enumerate(head.inputs)]
-        self._forms = {
-            output.name: v2.form(_plain(output.parameters), f"outputs[{position}]")
-            for position, output in enumerate(head.outputs)
-            if output.parameters
-        }
-        names = [output.name for output in head.outputs]
+        names: list[str] = []
+        if head.outputs:
+            self._forms = {
+                output.name: v2.form(_plain(output.parameters), f"outputs[{position}]")
+                for position, output in enumerate(head.outputs)
+                if output.parameters
+            }
+            names = [output.name for output in head.outputs]
         arrays = self.inference.from_tensors(tensors, frame=overall == "pd")
         return self.inference.request(arrays, names, head.id or None)
 
     def _tensor(self, position: int, tensor: Any, overall: str | None) -> tuple[str, str, tuple[int, ...], Any]:
-        where = f"inputs[{position}]"
-        if not tensor.name:
+        where, name = f"inputs[{position}]", tensor.name
+        if not name:
             raise InvalidRequest(f"{where}: name is missing.")
+        if self._raw and not overall and not tensor.parameters and not any(map(len, self._contents[position])):
+            return name, tensor.datatype, check_shape(tensor.shape, name), self._raw[position]
         parameters = _plain(tensor.parameters)
         v2.refuse_shared_memory(parameters, where)
         means = v2.meaning(tensor.datatype, parameters, overall, where)
@@ -98,19 +104,19 @@ class InferCall(PredictCall):
 
     def encode(self, response: InferenceResponse) -> bytes:
         """Raw where the request was raw, and where an output has no typed form."""
-        identity = self.inference.identity
-        forms = [self._forms.get(output.name, _AS_IT_IS) for output in response.outputs]
-        outputs = [formed(*pair, self.inference.signature) for pair in zip(response.outputs, forms, strict=True)]
+        outputs: Sequence[OutputTensor] = response.outputs
+        if self._forms:
+            signature = self.inference.signature
+            outputs = [formed(output, self._forms.get(output.name, _AS_IT_IS), signature) for output in outputs]
         raw = bool(self._raw) or any(output.datatype == Datatype.FP16 for output in outputs)
-        parts = [
-            _Response(model_name=identity.name, model_version=identity.version, id=self._head.id).SerializeToString()
-        ]
+        parts = [_answer_head(self.inference.identity.name, self.inference.identity.version)]
+        if self._head.id:
+            parts.append(_Response(id=self._head.id).SerializeToString())
         contents = []
-        for output, form in zip(outputs, forms, strict=True):
-            tensor = _OutputTensor(name=output.name, datatype=output.datatype, shape=output.array.shape)
-            if form.base64:
-                tensor.parameters["content_type"].string_param = "base64"
-            data = tensor.SerializeToString()
+        for output in outputs:
+            data = _described(output.name, output.datatype, output.array.shape)
+            if self._forms and self._forms.get(output.name, _AS_IT_IS).base64:
+                data += _IN_BASE64
             if raw:
                 contents.append(delimited(_RAW_OUTPUTS, to_bytes(output.array)))
             else:
@@ -231,6 +237,18 @@ class V2:
             ).SerializeToString()
             return message + delimited(2, _FINAL)
         return delimited(2, body + _FINAL)
+
+
+@lru_cache(64)
+def _answer_head(name: str, version: str) -> bytes:
+    data: bytes = _Response(model_name=name, model_version=version).SerializeToString()
+    return data
+
+
+@lru_cache(1024)
+def _described(name: str, datatype: str, shape: tuple[int, ...]) -> bytes:
+    data: bytes = _OutputTensor(name=name, datatype=datatype, shape=shape).SerializeToString()
+    return data
 
 
 def _drained(queue: "asyncio.Queue[asyncio.Task[bytes] | None]") -> list["asyncio.Task[bytes] | None"]:

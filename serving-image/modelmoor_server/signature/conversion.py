@@ -15,7 +15,7 @@ import numpy as np
 
 from modelmoor_server import json_words
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.signature.floats import flat_matrix_of, matrix_of
+from modelmoor_server.signature.floats import binary_of, flat_matrix_of, matrix_of
 from modelmoor_server.signature.raw import BF16, from_bytes
 from modelmoor_server.signature.types import Datatype, Field, Signature
 from modelmoor_server.signature.values import (
@@ -42,6 +42,10 @@ def from_tensors(
     them a view of the caller's bytes. Raises InvalidRequest.
     """
     given: dict[str, tuple[str, Sequence[int], Any]] = {}
+    tensors = list(tensors)
+    alone = len(tensors) == 1 and type(tensors[0][3]) is memoryview
+    if alone and (array := binary_of(*tensors[0][1:], signature)) is not None:
+        return {signature.inputs[0].name: array}
     for name, datatype, shape, data in tensors:
         if name in given:
             raise InvalidRequest(f"input {shown(name)} is given twice")

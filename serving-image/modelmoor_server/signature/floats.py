@@ -3,6 +3,7 @@
 Each gives what values.py gives, or leaves the request to it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,21 @@ def flat_matrix_of(datatype: str, shape: Sequence[int], data: Any, signature: Si
         return np.array(data, dtype=np.float64).reshape(shape)
     except OverflowError:
         return None
+
+
+def binary_of(datatype: str, shape: Sequence[int], data: memoryview, signature: Signature) -> np.ndarray | None:
+    """The same for the bytes of one tensor that is just what the model takes; None: ask `raw.from_bytes`."""
+    field = signature.inputs[0]
+    if len(signature.inputs) > 1 or datatype != field.datatype or datatype not in _JSON_FLOATS or not field.shape:
+        return None
+    rows, *row = shape or (0,)
+    if type(rows) is not int or rows < 1 or tuple(row) != field.shape[1:] or field.shape[0] not in (-1, rows):
+        return None
+    dtype = field.datatype.numpy
+    if -1 in field.shape[1:] or len(data) != rows * math.prod(field.shape[1:]) * dtype.itemsize or not len(data):
+        return None
+    # a copy: the bytes may lie at an odd address, and are not ours to write to
+    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 
 def _matrix_width(signature: Signature) -> int | None:

@@ -89,9 +89,15 @@ def flat_data(data: Any, shape: tuple[int, ...], name: str) -> list[Any]:
 
 def check_shape(shape: Sequence[int], name: str) -> tuple[int, ...]:
     """The shape of a tensor as a tuple of whole numbers, none of them negative. Raises InvalidRequest."""
-    if len(shape) > MAX_RANK or any(type(size) is not int or size < 0 for size in shape):
+    elements = 1 if len(shape) <= MAX_RANK else -1
+    for size in shape if elements > 0 else ():
+        if type(size) is not int or size < 0:
+            elements = -1
+            break
+        elements *= size or 1
+    if elements < 0:
         raise InvalidRequest(f"input {shown(name)}: shape must be a list of at most {MAX_RANK} whole numbers")
-    if math.prod(max(size, 1) for size in shape) > MAX_SIZE:
+    if elements > MAX_SIZE:
         raise InvalidRequest(f"input {shown(name)}: the shape has more than {MAX_SIZE} elements")
     return tuple(shape)
 

@@ -75,7 +75,7 @@ async def test_a_cancelled_stream_withdraws_its_work() -> None:
         stream = client.stream()
         for value in range(5):
             await stream.write(one(value))
-        await until(lambda: port.models["m"].queued() == 4)
+        await until(lambda: (port.counters.in_flight, port.models["m"].queued()) == (5, 4))  # the first is running
         stream.cancel()
         await until(lambda: port.models["m"].queued() == 0)
         held.gate.set()
