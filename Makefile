@@ -82,7 +82,7 @@ drain: venv  ## a node is drained under load, on a cluster of two nodes that is 
 
 ##@ Figures
 .PHONY: bench bench-quick scale soak neighbours overload
-bench: venv  ## this server and its peers, one core each, in turn: rates, latency, memory, goals (70 minutes; BENCH=--help)
+bench: venv  ## this server and its peers, one core each, in turn: rates, latency, memory, goals (an hour; BENCH=--help)
 	PYTHONPATH=tests $(PY) -m bench $(BENCH)
 
 bench-quick: venv  ## the essential rows of it: two models, the best peers (10 minutes; BENCH="--only iris --rounds 1")
