@@ -81,8 +81,11 @@ class ControlPlane:
     def gone(self, kind: str, name: str, *, namespace: str = "default", seconds: float = 30.0) -> None:
         eventually(lambda: self.get(kind, name, namespace) is None, seconds=seconds, why=lambda: f"{kind}/{name} stays")
 
-    def empty(self, kinds: str, *, namespace: str, labels: str = "", seconds: float = 30.0) -> None:
-        """Wait until nothing of these kinds is left, such as `service,deployment`."""
+    def empty(self, kinds: str, *, namespace: str, labels: str = "", seconds: float = 75.0) -> None:
+        """Wait until nothing of these kinds is left, such as `service,deployment`.
+
+        The garbage collector looks for new kinds every 30 s: on a fresh control plane it does not know ours yet.
+        """
         select = ["-l", labels] if labels else []
 
         def left() -> list[str]:
