@@ -14,8 +14,6 @@ from modelmoor_server.runtimes.base import Independence, Model
 from modelmoor_server.settings import Batching
 
 CALL_SECONDS = 0.05  # a call of several rows is not made longer than this: neighbours wait for it
-
-
 SLICE_SECONDS = 0.02  # a slice of a large request may have more rows than `max_size` while it takes no longer
 _GROWTH = 4  # times the rows that were answered: a slice that is larger than all before it is a guess
 
@@ -59,10 +57,9 @@ def key_of(request: InferenceRequest) -> Hashable | None:
     """
     if len(request.inputs) == 1:  # the frequent case, by the same rules
         ((name, array),) = request.inputs.items()
-        shape, outputs, dtype = array.shape, request.outputs, array.dtype
-        if not shape or not shape[0] or OF_SIGNATURE in outputs[0]:
+        if not array.ndim or not array.shape[0] or OF_SIGNATURE in request.outputs[0]:
             return None
-        return outputs, name, (dtype, shape[1:]) if dtype.kind != "O" else _kind(array)
+        return request.outputs, name, _kind(array)
     shapes = {array.shape[:1] for array in request.inputs.values()}
     if len(shapes) != 1 or shapes <= {(), (0,)}:
         return None
@@ -77,10 +74,7 @@ def join(requests: Sequence[InferenceRequest]) -> dict[str, np.ndarray]:
 
 
 def split(outputs: Sequence[OutputTensor], counts: Sequence[int]) -> list[tuple[OutputTensor, ...]]:
-    """The outputs of the joined rows, request by request. Raises RowsDiffer."""
-    rows = (sum(counts),)
-    if any(array.shape[:1] != rows for _, _, array in outputs):
-        raise RowsDiffer
+    """The outputs of the joined rows, request by request."""
     parts, begin = [], 0
     for count in counts:
         end = begin + count
@@ -106,6 +100,6 @@ def _rows_vary(model: Model) -> bool:
 
 
 def _kind(array: np.ndarray) -> tuple[Hashable, ...]:
-    if array.dtype != object:
+    if array.dtype.kind != "O":
         return array.dtype, array.shape[1:]
     return frozenset(map(type, array.ravel().tolist())), array.shape[1:]

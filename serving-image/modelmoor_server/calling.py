@@ -111,6 +111,7 @@ class Caller:
         begun = perf_counter()
         try:
             answers = self._predict(batching.join(requests), names, sum(counts), done)
+            batching.check_rows(answers, names, sum(counts))
             parts = batching.split(_tensors(answers, names), counts)
         except batching.RowsDiffer:
             self._distrust()

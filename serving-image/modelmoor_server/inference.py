@@ -10,6 +10,8 @@ may share a call with others of the same turn, else `_enqueue` (admission is ask
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
+from threading import Thread
 from time import perf_counter
 
 import numpy as np
@@ -78,7 +80,7 @@ class Inference(Intake):
         self._turn: list[Job] = []  # of this turn of the loop, and not answered yet
         self._queued = counters.queued = lambda: thread.depth
         self._retired = False
-        self._preparing: asyncio.Future[None] | None = None
+        self._parked: list[Job] = []  # until the model has prepared itself
 
     @property
     def busy(self) -> bool:
@@ -258,13 +260,22 @@ class Inference(Intake):
         job.taken = job.taken or 0.0  # it had its turn: the time from here on is not the queue's
         if job.timer is None:
             job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
-        if self._preparing is None or self._preparing.done():
-            self._preparing = self._loop.run_in_executor(None, reason.prepare)
-        self._preparing.add_done_callback(lambda _: self._resume(job))
+        self._parked.append(job)
+        if len(self._parked) == 1:
+            # a daemon, as those that load: what hangs must not keep the process from ending
+            name = f"prepare-{self.identity.name}"
+            Thread(target=self._prepare, args=(reason.prepare,), name=name, daemon=True).start()
 
-    def _resume(self, job: Job) -> None:
-        if not job.abandoned:
-            self._enqueue(job)
+    def _prepare(self, prepare: Callable[[], None]) -> None:
+        prepare()
+        with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
+            self._loop.call_soon_threadsafe(self._resume)
+
+    def _resume(self) -> None:
+        jobs, self._parked = self._parked, []
+        for job in jobs:
+            if not job.abandoned:
+                self._enqueue(job)
 
     def _time_out(self, job: Job) -> None:
         job.abandoned = True

@@ -9,8 +9,8 @@ import sklearn
 
 from modelmoor_server.errors import ModelError
 from modelmoor_server.inspection import Inspection
-from modelmoor_server.optimized.manifest import Unusable
-from modelmoor_server.optimized.verb import Made, Say, refused
+from modelmoor_server.optimized.manifest import Made, Unusable
+from modelmoor_server.optimized.verb import Say, refused
 from modelmoor_server.runtimes import sklearn as runtime
 from modelmoor_server.runtimes.base import Engine, Policy
 from modelmoor_server.runtimes.flat import store
@@ -47,14 +47,14 @@ def make(found: Inspection, policy: Policy, into: Path, say: Say) -> Made:
     if lacking := [name for name in model.methods if name not in proven]:
         say(f"For {', '.join(lacking)} the server will load the original by scikit-learn when a request asks for it")
     return Made(
-        model.framework,
-        Engine.NATIVE,
-        {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
-        model.signature,
-        model.default_outputs,
-        model.independence,
-        {"rows": rows, "methods": len(proven)},
-        words,
+        framework=model.framework,
+        engine=Engine.NATIVE,
+        made_with={"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+        signature=model.signature,
+        default_outputs=model.default_outputs,
+        independence=model.independence,
+        checked={"rows": rows, "methods": len(proven)},
+        model=words,
     )
 
 
@@ -83,7 +83,7 @@ def _equal(model: SklearnModel, name: str, method: Method, x: np.ndarray) -> boo
             wanted = dense(getattr(model.estimator, name)(x))
         except Exception:  # noqa: BLE001 - refused by the estimator, and answered by the arrays
             return False
-    return got.dtype == wanted.dtype and got.shape == wanted.shape and same_bits(got, wanted)
+    return same_bits(got, wanted)
 
 
 def _unequal(kind: str, name: str) -> ModelError:

@@ -17,6 +17,7 @@ from typing import Any
 from modelmoor_server import artifact
 from modelmoor_server.errors import ModelError
 from modelmoor_server.optimized import FAST, MANIFEST, signatures
+from modelmoor_server.optimized.signatures import text
 from modelmoor_server.runtimes.base import Independence
 from modelmoor_server.signature import Signature
 
@@ -30,19 +31,14 @@ class Unusable(Exception):
     """The fast form cannot be used; `str(error)` is a clause that says why. The original is as good as ever."""
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What is known of a fast form.
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a maker tells of the fast form that it made.
 
-    source: the original's path in the folder. source_digest: `sha256:...` of it, as artifact.digest tells.
-    format, framework: of the original. engine: one of ENGINES. made_with: name -> version of what made it.
-    checked: what was compared with the original, in numbers. files: name in `fast/` -> SHA-256 in hex.
-    model: what the engine needs, in the engine's own words.
+    framework: of the original. engine: one of ENGINES. made_with: name -> version of what made it.
+    checked: what was compared with the original, in numbers. model: what the engine needs, in the engine's own words.
     """
 
-    source: str
-    source_digest: str
-    format: str
     framework: str
     engine: str
     made_with: Mapping[str, str]
@@ -50,8 +46,21 @@ class Manifest:
     default_outputs: tuple[str, ...]
     independence: Independence
     checked: Mapping[str, Any]
-    files: Mapping[str, str]
     model: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Made):
+    """What is known of a fast form.
+
+    source: the original's path in the folder. source_digest: `sha256:...` of it, as artifact.digest tells.
+    format: of the original. files: name in `fast/` -> SHA-256 in hex.
+    """
+
+    source: str
+    source_digest: str
+    format: str
+    files: Mapping[str, str]
 
 
 def path_in(folder: Path) -> Path:
@@ -97,18 +106,18 @@ def read(folder: Path) -> Manifest:
         raise Unusable(f"its manifest is not of layout {LAYOUT}, the one that this server knows")
     try:
         manifest = Manifest(
-            _text(body["source"]),
-            _text(body["sourceDigest"]),
-            _text(body["format"]),
-            _text(body["framework"]),
-            _text(body["engine"]),
-            {_text(name): _text(version) for name, version in body["madeWith"].items()},
-            signatures.from_json(body["signature"]),
-            tuple(_text(name) for name in body["defaultOutputs"]),
-            Independence(body["independence"]),
-            dict(body["checked"]),
-            {_text(name): _text(digest).removeprefix("sha256:") for name, digest in body["files"].items()},
-            dict(body["model"]),
+            source=text(body["source"]),
+            source_digest=text(body["sourceDigest"]),
+            format=text(body["format"]),
+            framework=text(body["framework"]),
+            engine=text(body["engine"]),
+            made_with={text(name): text(version) for name, version in body["madeWith"].items()},
+            signature=signatures.from_json(body["signature"]),
+            default_outputs=tuple(text(name) for name in body["defaultOutputs"]),
+            independence=Independence(body["independence"]),
+            checked=dict(body["checked"]),
+            files={text(name): text(digest).removeprefix("sha256:") for name, digest in body["files"].items()},
+            model=dict(body["model"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unusable("its manifest lacks a part, or has one of another kind") from None
@@ -149,9 +158,3 @@ def told(folder: Path, original: Path) -> dict[str, Any]:
         return {"usable": False, "reason": str(reason)}
     made_with, checked = dict(manifest.made_with), dict(manifest.checked)
     return {"usable": True, "engine": manifest.engine, "madeWith": made_with, "checked": checked}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value

@@ -46,7 +46,7 @@ def _field(field: Field) -> dict[str, Any]:
 
 def _field_of(body: Mapping[str, Any]) -> Field:
     return Field(
-        _text(body["name"]),
+        text(body["name"]),
         None if body["datatype"] is None else Datatype(body["datatype"]),
         None if body["shape"] is None else tuple(_size(size) for size in _items(body["shape"])),
         Source(body["source"]),
@@ -63,10 +63,11 @@ def _items(value: Any) -> list[Any]:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _items(value))
+    return tuple(text(item) for item in _items(value))
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """The value, where it is a string. Raises TypeError."""
     if not isinstance(value, str):
         raise TypeError("no text")
     return value

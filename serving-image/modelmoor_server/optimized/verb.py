@@ -6,8 +6,8 @@ import os
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -17,9 +17,8 @@ from modelmoor_server import artifact, facts
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.inspection import Inspection, inspect
 from modelmoor_server.optimized import FAST
-from modelmoor_server.optimized.manifest import Manifest, write
-from modelmoor_server.runtimes.base import Independence, Policy
-from modelmoor_server.signature import Signature
+from modelmoor_server.optimized.manifest import Made, Manifest, write
+from modelmoor_server.runtimes.base import Policy
 
 VERSION = "1"  # a SavedModel's folder in the new one, as TensorFlow Serving numbers versions
 Say = Callable[[str], None]
@@ -31,20 +30,6 @@ MAKERS = {
     "tensorflow": "modelmoor_server.runtimes.onnx.convert",
 }
 """Format -> the module whose `make(found, policy, into, say) -> Made` writes files into the folder `into` (`fast/`)."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a maker has made; the fields are those of the manifest."""
-
-    framework: str
-    engine: str
-    made_with: Mapping[str, str]
-    signature: Signature
-    default_outputs: tuple[str, ...]
-    independence: Independence
-    checked: Mapping[str, Any]
-    model: Mapping[str, Any]
 
 
 def refused(message: str, hint: str) -> ModelError:
@@ -142,16 +127,9 @@ def _make(copy: Inspection, partial: Path, say: Say) -> Manifest:
     """The fast form of the copy, so that what is described is what lies beside it."""
     made: Made = importlib.import_module(MAKERS[copy.format]).make(copy, Policy(), partial / FAST, say)
     return Manifest(
-        copy.path.name,
-        artifact.digest(copy.path),
-        copy.format,
-        made.framework,
-        made.engine,
-        {"modelmoor": version("modelmoor-server"), **made.made_with},
-        made.signature,
-        made.default_outputs,
-        made.independence,
-        made.checked,
-        {path.name: artifact.file_sha256(path) for path in artifact.plain_files(partial / FAST)},
-        made.model,
+        source=copy.path.name,
+        source_digest=artifact.digest(copy.path),
+        format=copy.format,
+        files={path.name: artifact.file_sha256(path) for path in artifact.plain_files(partial / FAST)},
+        **{**vars(made), "made_with": {"modelmoor": version("modelmoor-server"), **made.made_with}},
     )

@@ -4,6 +4,7 @@ A body that is anything else, or wrong, is None here: the doors then read the wh
 docs/decisions/0023-numbers-out-of-json.md
 """
 
+import math
 import secrets
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,7 +35,6 @@ class Asked(NamedTuple):
     shape: tuple[int, ...]
     outputs: tuple[str, ...]
     forms: dict[str, Form]
-    all_binary: bool
     id: str | None
 
 
@@ -54,7 +54,7 @@ def of_v2(inference: "Inference", body: bytes) -> "tuple[InferenceRequest, Asked
     if len(shape) > 1:
         if shape != asked.shape:
             return None
-    elif shape[0] != _product(asked.shape):
+    elif shape[0] != math.prod(asked.shape):
         return None
     arrays = inference.from_numbers(asked.shape, numbers, asked.name)
     return inference.request(arrays, asked.outputs, asked.id), asked
@@ -81,12 +81,12 @@ def _only_instances(rest: bytes) -> bool:
 def _asked(rest: bytes) -> Asked | None:
     try:
         document = payload.parse(rest)
-        outputs, forms, all_binary = v2_request.outputs(document)
+        outputs, forms, _ = v2_request.outputs(document)
         id = payload.text(document, "id")
     except InvalidRequest:
         return None
     inputs = document.get("inputs")
-    if document.keys() & {"parameters"} or not isinstance(inputs, list) or len(inputs) != 1:
+    if "parameters" in document or not isinstance(inputs, list) or len(inputs) != 1:
         return None
     tensor = inputs[0]
     if not isinstance(tensor, dict) or tensor.keys() != {"name", "datatype", "shape", "data"}:
@@ -96,11 +96,4 @@ def _asked(rest: bytes) -> Asked | None:
         return None
     if not isinstance(shape, list) or not shape or not all(type(size) is int and size > 0 for size in shape):
         return None
-    return Asked(name, tuple(shape), tuple(outputs), forms, all_binary, id)
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
+    return Asked(name, tuple(shape), tuple(outputs), forms, id)

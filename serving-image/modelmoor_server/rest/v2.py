@@ -48,7 +48,7 @@ class V2Call(HttpCall):
         if self._stated is None:
             if (found := numbers.of_v2(self._inference, self._body)) is not None:
                 request, asked = found
-                self._forms, self._all_binary = asked.forms, asked.all_binary
+                self._forms = asked.forms
                 return request
             return self._tensors(payload.parse(self._body), None)
         length = v2_request.header_length(self._stated, self._body, self._json_limit)

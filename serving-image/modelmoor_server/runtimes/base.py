@@ -68,7 +68,7 @@ class Policy:
 
 
 class NotYet(Exception):
-    """A model can answer these values after `prepare`, which blocks for seconds and may be called on any thread."""
+    """A model can answer these values after `prepare`: it blocks for seconds, on any thread, and never raises."""
 
     def __init__(self, prepare: Callable[[], None]) -> None:
         super().__init__("something has to be loaded first")

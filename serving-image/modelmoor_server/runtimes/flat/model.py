@@ -77,7 +77,7 @@ class Original:
                 self._refusal = f"the original cannot be loaded ({error.reason})"
             except ImportError:
                 self._refusal = "this image does not hold scikit-learn"
-            except Exception as error:  # noqa: BLE001 - kept, so that nobody tries it again and again
+            except BaseException as error:  # noqa: BLE001 - kept, so that nobody tries it again and again
                 self._refusal = f"the original cannot be loaded ({cause_name(error)})"
             if self._refusal is not None:
                 log.error("OriginalNotLoaded", extra={"fields": {"reason": self._refusal}})
@@ -117,14 +117,13 @@ class FlatModel:
         found = self.shortcuts.answers(x, outputs)
         if found is not None:
             return found
-        finite = np.isfinite(x).all(axis=1)
-        if self.refuses and not finite.all():
-            raise refusal(name, x)
+        row = first_not_finite(x)
+        if self.refuses and row is not None:
+            raise InvalidRequest.of_row(f"input {name!r}", row, "this model takes no missing or infinite values")
         answered = self.original.predict(inputs, outputs)
         if not isinstance(answered, str):
             return answered
-        if not finite.all():
-            row = int(np.argmin(finite))
+        if row is not None:
             what = f"a missing or infinite value is for scikit-learn itself to answer, and {answered}"
             raise InvalidRequest.of_row(f"input {name!r}", row, what)
         lacking = [output for output in outputs if output not in self.shortcuts.methods]
@@ -140,7 +139,7 @@ class FlatModel:
         return {self.signature.inputs[0].name: chosen}
 
 
-def refusal(name: str, x: np.ndarray) -> InvalidRequest:
-    """What a caller is told whose matrix has a missing or infinite number."""
-    row = int(np.argmin(np.isfinite(x).all(axis=1)))
-    return InvalidRequest.of_row(f"input {name!r}", row, "this model takes no missing or infinite values")
+def first_not_finite(x: np.ndarray) -> int | None:
+    """The first row of a matrix with a missing or infinite number; None where all are finite."""
+    finite = np.isfinite(x).all(axis=1)
+    return None if finite.all() else int(np.argmin(finite))

@@ -18,7 +18,8 @@ import numpy as np
 from modelmoor_server import threads
 from modelmoor_server.errors import cause_name
 from modelmoor_server.inspection import Inspection
-from modelmoor_server.optimized.verb import Made, refused
+from modelmoor_server.optimized.manifest import Made
+from modelmoor_server.optimized.verb import refused
 from modelmoor_server.runtimes.base import Engine, Policy
 from modelmoor_server.signature import Datatype, Signature
 
@@ -45,7 +46,7 @@ def make(found: Inspection, policy: Policy, into: Path, say: Callable[[str], Non
     say("Converting it to ONNX")
     model = _onnx(*_function(original))
     from modelmoor_server.runtimes.onnx import gate
-    from modelmoor_server.runtimes.onnx.model import FILE, SAMPLE, Domain, Stated, Unequal, model_of
+    from modelmoor_server.runtimes.onnx.model import ATOL, FILE, RTOL, SAMPLE, Domain, Stated, Unequal, model_of
 
     names = tuple(field.name for field in original.signature.outputs)
     stated = Stated(found.format, found.framework, original.signature, names, original.independence, Domain())
@@ -78,17 +79,17 @@ def make(found: Inspection, policy: Policy, into: Path, say: Callable[[str], Non
     into.joinpath(FILE).write_bytes(model)
     into.joinpath(SAMPLE).write_bytes(_packed(verdict.sample, verdict.answers, original.signature, names))
     return Made(
-        found.framework,
-        Engine.ONNX,
-        {
+        framework=found.framework,
+        engine=Engine.ONNX,
+        made_with={
             name: str(importlib.import_module(name).__version__)
             for name in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")
         },
-        original.signature,
-        names,
-        original.independence,
-        {"rows": verdict.rows, "largestDifference": verdict.largest, "rtol": 1e-5, "atol": 1e-7},
-        {"opset": OPSET, "domain": verdict.domain.as_json(), "signatures": list(original.alternatives)},
+        signature=original.signature,
+        default_outputs=names,
+        independence=original.independence,
+        checked={"rows": verdict.rows, "largestDifference": verdict.largest, "rtol": RTOL[4], "atol": ATOL[4]},
+        model={"opset": OPSET, "domain": verdict.domain.as_json(), "signatures": list(original.alternatives)},
     )
 
 

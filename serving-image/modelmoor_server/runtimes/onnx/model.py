@@ -79,9 +79,9 @@ def opened(model: bytes | str, threads: int) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def load(folder: Path, stated: Stated, threads: int, warnings: tuple[str, ...] = ()) -> "OnnxModel":
+def load(folder: Path, stated: Stated, threads: int) -> "OnnxModel":
     """The model of a folder with FILE and SAMPLE. Raises Unequal, and whatever ONNX Runtime does with a bad file."""
-    model = model_of(str(folder / FILE), stated, threads, warnings)
+    model = model_of(str(folder / FILE), stated, threads)
     with np.load(folder / SAMPLE, allow_pickle=False) as sample:
         inputs = {field.name: sample[f"input_{index}"] for index, field in enumerate(stated.signature.inputs)}
         wanted = {name: sample[f"output_{index}"] for index, name in enumerate(stated.default_outputs)}
@@ -95,7 +95,7 @@ def load(folder: Path, stated: Stated, threads: int, warnings: tuple[str, ...] =
     return replace(model, row={one.name: _example(one, inputs[one.name]) for one in stated.signature.inputs})
 
 
-def model_of(model: bytes | str, stated: Stated, threads: int, warnings: tuple[str, ...] = ()) -> "OnnxModel":
+def model_of(model: bytes | str, stated: Stated, threads: int) -> "OnnxModel":
     """The model around a session. Raises Unequal where its inputs and outputs are not those stated."""
     session = opened(model, threads)
     given = [tensor.name for tensor in session.get_inputs()]
@@ -115,7 +115,6 @@ def model_of(model: bytes | str, stated: Stated, threads: int, warnings: tuple[s
         signature=stated.signature,
         default_outputs=stated.default_outputs,
         independence=stated.independence,
-        warnings=warnings,
         alternatives=dict.fromkeys(stated.names, stated.signature),
     )
 
