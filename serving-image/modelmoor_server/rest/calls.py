@@ -1,7 +1,7 @@
 """One prediction on its way through a door: counted, timed, answered once."""
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelmoor_server.apart.reader import APART_BYTES, Decoded, Portable, Reader, Reading
 from modelmoor_server.errors import (
@@ -21,52 +21,60 @@ from modelmoor_server.http.message import Head, Respond, Response, error, retry_
 from modelmoor_server.metrics import Counters
 from modelmoor_server.repository import Entry
 from modelmoor_server.rest import coding
+from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, Job
+    from modelmoor_server.intake import Intake
 
-_STAYS = frozenset(("_begun", "_body", "_inference", "_job", "_respond", "_route"))  # attributes of this process
 HEADER_LENGTH = b"inference-header-content-length"
 _SPECIAL = frozenset((HEADER_LENGTH, *coding.HEADERS))  # what makes a body anything but plain JSON
 CLIENT_LEFT = 499  # nobody was there to be answered; nginx's number for it
 
 
 class HttpCall:
-    """A request of a door, as inference.py wants it. The doors add `decode` and `encode`."""
+    """A request of a door, as inference.py wants it. The doors add `_decode` and `_encode`.
 
-    __slots__ = (
-        "_begun", "_body", "_coding", "_inference", "_job", "_limit", "_packed", "_packing", "_respond", "_route",
-    )  # fmt: skip
+    noted: attributes by which `_decode` tells the rest what it saw; they travel with a body that is decoded apart.
+    takes_binary: whether binary tensors may follow the JSON.
+    """
+
+    __slots__ = ("_begun", "_body", "_inference", "_intake", "_job", "_packed", "_respond", "_route")
 
     door: ClassVar[str]
-    packed: ClassVar["type[HttpCall] | None"] = None  # the subclass for compressed bodies (packed.py)
-    takes_binary: ClassVar[bool] = False  # whether binary tensors may follow the JSON
+    noted: ClassVar[tuple[str, ...]] = ()
+    takes_binary: ClassVar[bool] = False
 
     def __init__(self, route: "PredictRoute", inference: "Inference", body: bytes, respond: Respond) -> None:
         self._route = route
         self._inference = inference
+        self._intake: Intake = inference
         self._body = body
         self._respond = respond
         self._begun = perf_counter()
         self._job: Job | Reading | None = None
-        # Of packed.py, and here because Python cannot join two bases that both have slots.
-        self._packing: coding.Packing
-        self._limit: int  # bytes of the body, once it is unpacked
-        self._packed: bool  # whether the body still is
-        self._coding: str | None  # of the answer, once it is packed
+        self._packed: Packed | None = None  # where bodies may be compressed
 
     @property
     def size(self) -> int:
-        return len(self._body)
+        """Bytes of the body, of one that is still packed as many as it may become."""
+        return len(self._body) if self._packed is None else self._packed.size(self._body)
 
     def decode(self) -> "InferenceRequest":
-        raise NotImplementedError
+        """Raises InvalidRequest, TooLarge."""
+        if self._packed is not None:
+            self._body = self._packed.unpacked(self._body)
+        return self._decode()
 
     def encode(self, response: "InferenceResponse") -> bytes:
+        """The answer's body."""
+        body = self._encode(response)
+        return body if self._packed is None else self._packed.packed(body)
+
+    def _decode(self) -> "InferenceRequest":
         raise NotImplementedError
 
-    def expect(self, packing: coding.Packing, limit: int) -> None:
-        """Say how the bodies are compressed; see packed.py."""
+    def _encode(self, response: "InferenceResponse") -> bytes:
         raise NotImplementedError
 
     @property
@@ -78,8 +86,13 @@ class HttpCall:
         """The answer around an encoded body."""
         return Response(200, body)
 
+    def expect_packed(self, packed: Packed) -> None:
+        """The bodies may be compressed; before `submit`."""
+        self._packed = packed
+        self._body = packed.begun(self._body)
+
     def expect_binary(self, header_length: bytes, json_limit: int) -> None:
-        """Binary tensors follow the JSON, whose length the head states; where `takes_binary`, before `decode`."""
+        """Binary tensors follow the JSON, whose length the head states; where `takes_binary`, before `submit`."""
         raise NotImplementedError
 
     def submit(self) -> bool:
@@ -92,16 +105,15 @@ class HttpCall:
         return self._job is not None
 
     def state(self) -> dict[str, Any]:
-        """What a door has noted on the call, in attributes of its own: it travels to the decoding process and back."""
-        names = {name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())} - _STAYS
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        """What is known of the call beside its body: it travels to the decoding process and back."""
+        return {name: getattr(self, name) for name in ("_packed", *self.noted) if hasattr(self, name)}
 
     @classmethod
-    def rebuilt(cls, portable: Portable, body: bytes) -> Self:
+    def rebuilt(cls, portable: Portable, body: bytes) -> "HttpCall":
         """The call in the decoding process, which can do nothing else with it."""
-        call: Self = portable.kind.__new__(portable.kind)
+        call: HttpCall = portable.kind.__new__(portable.kind)
         call._body = body
-        call._inference = portable.intake
+        call._intake = portable.intake
         call._note(portable.state)
         return call
 
@@ -124,11 +136,7 @@ class HttpCall:
         response = self.response(outcome) if isinstance(outcome, bytes) else refusal(outcome)
         left = isinstance(outcome, CallerLeft)
         self._route.count(CLIENT_LEFT if left else response.status, perf_counter() - self._begun)
-        self.answer(response)
-
-    def answer(self, response: Response) -> None:
-        """Give the answer."""
-        self._respond(response)
+        self._respond(response if self._packed is None else self._packed.told(response))
 
     def cancel(self) -> bool:
         """The caller has left; tells whether nothing had begun."""
@@ -205,11 +213,9 @@ class PredictRoute:
             self.count(response.status, 0.0)
             respond(response)
             return None
-        if packing is None or self._call.packed is None:
-            call = self._call(self, inference, body, respond)
-        else:
-            call = self._call.packed(self, inference, body, respond)
-            call.expect(packing, self.body_limit)
+        call = self._call(self, inference, body, respond)
+        if packing is not None:
+            call.expect_packed(Packed(packing, self.body_limit))
         if stated is not None:
             call.expect_binary(stated, self.json_limit)
         return call if call.submit() else None

@@ -12,10 +12,10 @@ from modelmoor_server.http.message import Head, Pending, Respond, Response, Rout
 from modelmoor_server.metrics import Counters
 from modelmoor_server.rest import payload, values
 from modelmoor_server.rest.calls import HttpCall, PredictRoute
-from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
-    from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse
+    from modelmoor_server.exchange import InferenceRequest, InferenceResponse
+    from modelmoor_server.intake import Intake
 
 PATH = b"/invocations"
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -29,24 +29,24 @@ class MlflowCall(HttpCall):
     __slots__ = ()
     door: ClassVar[str] = "mlflow"
 
-    def decode(self) -> "InferenceRequest":
+    def _decode(self) -> "InferenceRequest":
         document = payload.parse(self._body)
         given = [form for form in FORMS if form in document]
         if len(given) != 1 or len(document) > 1 + ("params" in document):
             raise InvalidRequest(f"The body must have exactly one of {', '.join(FORMS)}, and beside it at most params.")
         if document.get("params"):
             raise InvalidRequest("params: this model takes none.")
-        data, inference = document[given[0]], self._inference
+        data, intake = document[given[0]], self._intake
         if given[0] == "dataframe_split":
-            arrays = from_frame(inference, *_split(data))
+            arrays = from_frame(intake, *_split(data))
         elif given[0] == "dataframe_records":
-            arrays = from_frame(inference, *_records(data))
+            arrays = from_frame(intake, *_records(data))
         else:
-            data = values.without_base64(data, self._body, inference.signature)
-            arrays = inference.from_columns(data) if given[0] == "inputs" else inference.from_instances(data)
-        return inference.request(arrays)
+            data = values.without_base64(data, self._body, intake.signature)
+            arrays = intake.from_columns(data) if given[0] == "inputs" else intake.from_instances(data)
+        return intake.request(arrays)
 
-    def encode(self, response: "InferenceResponse") -> bytes:
+    def _encode(self, response: "InferenceResponse") -> bytes:
         return values.dump({"predictions": values.rows(response.outputs)})
 
 
@@ -55,22 +55,10 @@ class CsvCall(MlflowCall):
 
     __slots__ = ()
 
-    def decode(self) -> "InferenceRequest":
+    def _decode(self) -> "InferenceRequest":
         from modelmoor_server.rest import table  # what few requests need
 
-        return self._inference.request(from_frame(self._inference, *table.read(self._body, self._inference.signature)))
-
-
-class PackedMlflowCall(Packed, MlflowCall):
-    """The same with compressed bodies."""
-
-    __slots__ = ()
-
-
-class PackedCsvCall(Packed, CsvCall):
-    """The same with compressed bodies."""
-
-    __slots__ = ()
+        return self._intake.request(from_frame(self._intake, *table.read(self._body, self._intake.signature)))
 
 
 class Invocations:
@@ -117,21 +105,21 @@ def find(query: str, models: Mapping[str, Mapping[bytes, Route]]) -> Mapping[byt
     return models[named[0]]
 
 
-def from_frame(inference: "Inference", columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def from_frame(intake: "Intake", columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
     """A data frame as arrays by public name. Raises InvalidRequest."""
-    signature = inference.signature
+    signature = intake.signature
     if not rows:
         raise InvalidRequest("The data frame has no rows.")
     if signature.records:
-        return inference.from_instances([dict(zip(columns, row, strict=True)) for row in rows])
+        return intake.from_instances([dict(zip(columns, row, strict=True)) for row in rows])
     if signature.columns is not None or len(signature.inputs) > 1:
         texts = {field.name for field in signature.inputs if field.datatype == "BYTES"}
-        return inference.from_columns(
+        return intake.from_columns(
             {name: _cells([row[i] for row in rows], text=name in texts) for i, name in enumerate(columns)}
         )
     # The one input has no names for its columns: they go by position, as they would in process.
     cells = [row[0] for row in rows] if len(columns) == 1 else [list(row) for row in rows]
-    return inference.from_columns({signature.inputs[0].name: cells})
+    return intake.from_columns({signature.inputs[0].name: cells})
 
 
 def _cells(cells: list[Any], *, text: bool) -> list[Any]:

@@ -17,7 +17,8 @@ from modelmoor_server.protocols.v2 import Form
 from modelmoor_server.rest import payload, v2_request
 
 if TYPE_CHECKING:
-    from modelmoor_server.inference import Inference, InferenceRequest
+    from modelmoor_server.exchange import InferenceRequest
+    from modelmoor_server.intake import Intake
 
 REMEMBERED = 256  # bodies without their numbers, per door
 LONGEST = 1024  # bytes of one
@@ -38,17 +39,17 @@ class Asked(NamedTuple):
     id: str | None
 
 
-def of_v1(inference: "Inference", body: bytes) -> "InferenceRequest | None":
+def of_v1(intake: "Intake", body: bytes) -> "InferenceRequest | None":
     """A v1 body that has instances and nothing else."""
-    if (found := _cut(inference, body, b'"instances"')) is None:
+    if (found := _cut(intake, body, b'"instances"')) is None:
         return None
     rest, shape, numbers = found
-    return inference.request(inference.from_numbers(shape, numbers)) if _only_instances(rest) else None
+    return intake.request(intake.from_numbers(shape, numbers)) if _only_instances(rest) else None
 
 
-def of_v2(inference: "Inference", body: bytes) -> "tuple[InferenceRequest, Asked] | None":
+def of_v2(intake: "Intake", body: bytes) -> "tuple[InferenceRequest, Asked] | None":
     """A v2 body of one tensor of floats without parameters."""
-    if (found := _cut(inference, body, b'"data"')) is None or (asked := _asked(found[0])) is None:
+    if (found := _cut(intake, body, b'"data"')) is None or (asked := _asked(found[0])) is None:
         return None
     _, shape, numbers = found
     if len(shape) > 1:
@@ -56,13 +57,13 @@ def of_v2(inference: "Inference", body: bytes) -> "tuple[InferenceRequest, Asked
             return None
     elif shape[0] != math.prod(asked.shape):
         return None
-    arrays = inference.from_numbers(asked.shape, numbers, asked.name)
-    return inference.request(arrays, asked.outputs, asked.id), asked
+    arrays = intake.from_numbers(asked.shape, numbers, asked.name)
+    return intake.request(arrays, asked.outputs, asked.id), asked
 
 
-def _cut(inference: "Inference", body: bytes, name: bytes) -> tuple[bytes, tuple[int, ...], bytearray] | None:
+def _cut(intake: "Intake", body: bytes, name: bytes) -> tuple[bytes, tuple[int, ...], bytearray] | None:
     """The body with the mark in the place of its numbers, their shape, and the numbers."""
-    if inference.numbers is None or not native.available or (found := native.cut(body, name)) is None:
+    if intake.numbers is None or not native.available or (found := native.cut(body, name)) is None:
         return None
     begin, end, shape, numbers = found
     rest = b"%b%b%b" % (body[:begin], _MARKED, body[end:])

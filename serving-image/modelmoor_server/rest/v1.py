@@ -7,7 +7,6 @@ from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.protocols import tfs
 from modelmoor_server.rest import numbers, payload, values
 from modelmoor_server.rest.calls import HttpCall
-from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import InferenceRequest, InferenceResponse
@@ -18,9 +17,10 @@ class V1Call(HttpCall):
 
     __slots__ = ("_by_columns",)
     door: ClassVar[str] = "v1"
+    noted: ClassVar[tuple[str, ...]] = ("_by_columns",)
 
-    def decode(self) -> "InferenceRequest":
-        if (request := numbers.of_v1(self._inference, self._body)) is not None:
+    def _decode(self) -> "InferenceRequest":
+        if (request := numbers.of_v1(self._intake, self._body)) is not None:
             self._by_columns = False
             return request
         document = payload.parse(self._body)
@@ -28,15 +28,15 @@ class V1Call(HttpCall):
         self._by_columns = columns is not None
         if (rows is None) == (columns is None):
             raise InvalidRequest("The body must have either instances (a list of rows) or inputs (columns).")
-        inference = self._inference
-        chosen = tfs.signed(inference, payload.text(document, "signature_name"))
+        intake = self._intake
+        chosen = tfs.signed(intake, payload.text(document, "signature_name"))
         given = values.without_base64(columns if rows is None else rows, self._body, chosen.signature)
         if rows is None and not isinstance(given, (list, dict)) and len(chosen.signature.inputs) == 1:
             given = {chosen.signature.inputs[0].name: given}  # a scalar, for the one input of a model that takes it
-        convert = inference.from_columns if rows is None else inference.from_instances
-        return chosen.request(inference, convert(given, chosen.signature))
+        convert = intake.from_columns if rows is None else intake.from_instances
+        return chosen.request(intake, convert(given, chosen.signature))
 
-    def encode(self, response: "InferenceResponse") -> bytes:
+    def _encode(self, response: "InferenceResponse") -> bytes:
         if len(response.outputs) == 1 and not self._by_columns:
             (only,) = response.outputs
             if (text := values.plain(only.array)) is not None:
@@ -50,9 +50,3 @@ class V1Call(HttpCall):
             # KServe answers `predictions` to both forms, TensorFlow Serving answers columns by `outputs`.
             body["predictions"] = values.rows(outputs)
         return values.dump(body)
-
-
-class PackedV1Call(Packed, V1Call):
-    """The same with compressed bodies."""
-
-    __slots__ = ()

@@ -10,7 +10,6 @@ from modelmoor_server.http.message import Respond, Response
 from modelmoor_server.protocols.v2 import Form
 from modelmoor_server.rest import numbers, payload, slices, v2_request
 from modelmoor_server.rest.calls import HttpCall, PredictRoute
-from modelmoor_server.rest.packed import Packed
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, OutputTensor
@@ -24,6 +23,7 @@ class V2Call(HttpCall):
 
     __slots__ = ("_all_binary", "_forms", "_json_limit", "_json_size", "_stated")
     door: ClassVar[str] = "v2"
+    noted: ClassVar[tuple[str, ...]] = ("_all_binary", "_forms", "_json_limit", "_json_size", "_stated")
     takes_binary: ClassVar[bool] = True
 
     def __init__(self, route: PredictRoute, inference: "Inference", body: bytes, respond: Respond) -> None:
@@ -44,9 +44,9 @@ class V2Call(HttpCall):
             return super().apart
         return self._stated.isdigit() and APART_BYTES < int(self._stated[:10]) <= self._json_limit
 
-    def decode(self) -> "InferenceRequest":
+    def _decode(self) -> "InferenceRequest":
         if self._stated is None:
-            if (found := numbers.of_v2(self._inference, self._body)) is not None:
+            if (found := numbers.of_v2(self._intake, self._body)) is not None:
                 request, asked = found
                 self._forms = asked.forms
                 return request
@@ -55,8 +55,8 @@ class V2Call(HttpCall):
         data = memoryview(self._body)[length:]
         return self._tensors(payload.parse(self._body[:length]), data) if length else self._read_raw(data)
 
-    def encode(self, response: "InferenceResponse") -> bytes:
-        identity = self._inference.identity
+    def _encode(self, response: "InferenceResponse") -> bytes:
+        identity = self._intake.identity
         body: dict[str, Any] = {"model_name": identity.name, "model_version": identity.version}
         if response.id is not None:
             body["id"] = response.id
@@ -64,7 +64,7 @@ class V2Call(HttpCall):
             from modelmoor_server.rest import v2_answer  # brings numpy, which is not there when the doors open
 
             default = Form(self._all_binary)
-            signature = self._inference.signature
+            signature = self._intake.signature
             encoded, self._json_size = v2_answer.encode(body, response.outputs, self._forms, default, signature)
             return encoded
         body["outputs"] = [_member(output) for output in response.outputs]
@@ -79,18 +79,18 @@ class V2Call(HttpCall):
     def _tensors(self, document: dict[str, Any], data: memoryview | None) -> "InferenceRequest":
         names, self._forms, self._all_binary = v2_request.outputs(document)
         tensors, frame = v2_request.inputs(document, data)
-        arrays = self._inference.from_tensors(tensors, frame=frame)
-        return self._inference.request(arrays, names, payload.text(document, "id"))
+        arrays = self._intake.from_tensors(tensors, frame=frame)
+        return self._intake.request(arrays, names, payload.text(document, "id"))
 
     def _read_raw(self, data: memoryview) -> "InferenceRequest":
         """A body without JSON: the bytes of the one input. The answer is binary, as Triton's is."""
         from modelmoor_server.signature.raw import whole_body
 
         self._forms, self._all_binary = {}, True
-        fields = self._inference.signature.inputs
+        fields = self._intake.signature.inputs
         if len(fields) != 1:
             raise InvalidRequest(f"A raw body goes to a model of one input; this one has {len(fields)}.")
-        return self._inference.request(self._inference.from_tensors([whole_body(fields[0], data)]))
+        return self._intake.request(self._intake.from_tensors([whole_body(fields[0], data)]))
 
 
 def _member(output: "OutputTensor") -> dict[str, Any]:
@@ -100,12 +100,6 @@ def _member(output: "OutputTensor") -> dict[str, Any]:
 
         return v2_answer.json_member(output)
     return {"name": name, "shape": array.shape, "datatype": datatype, "data": array.ravel()}
-
-
-class PackedV2Call(Packed, V2Call):
-    """The same with compressed bodies."""
-
-    __slots__ = ()
 
 
 def metadata(inference: "Inference") -> dict[str, Any]:
