@@ -10,9 +10,9 @@ PYTEST := $(PY) -m pytest -q
 demo: venv  ## four models on a real cluster (or as local processes), asked for predictions
 	$(PY) demo/run.py
 
-test: venv  ## every test, those on a real API server and a real cluster included
-	$(PYTEST) -n 2 tests/unit tests/golden tests/contract
-	$(PYTEST) --timeout 900 tests/clients
+test: venv compiled  ## every test, those on a real API server and a real cluster included
+	MODELMOOR_COMPILED=Always $(PYTEST) -n 2 tests/unit tests/golden tests/contract
+	MODELMOOR_COMPILED=Always $(PYTEST) --timeout 900 tests/clients
 	$(PYTEST) --timeout 300 tests/controlplane
 	$(PYTEST) --timeout 900 tests/cluster
 
@@ -24,15 +24,18 @@ check: venv  ## the quick half: lint, types, imports, generated files, unit, gol
 	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tests/clients/*.sh tests/bench/*.sh tools/*.sh
 	$(PY) -m modelmoor_operator.api.crd --check
 	$(PY) tools/protos.py --check
-	$(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
+	MODELMOOR_COMPILED=Never $(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ While working
-.PHONY: venv fmt generate golden lock clients test-controlplane test-cluster
+.PHONY: venv compiled fmt generate golden lock clients test-controlplane test-cluster
 venv:  ## .venv with everything, at locked versions
 	@tools/venv.sh
+
+compiled: venv  ## a request's way compiled by mypyc, as in the image (20 seconds); edited modules run as Python until then
+	@$(PY) -m modelmoor_server.compiled.build
 
 fmt: venv  ## format and mend what a linter can
 	.venv/bin/ruff check -q --fix-only .
@@ -47,7 +50,7 @@ golden: venv  ## write the golden files anew; review the difference like prose
 
 lock: venv  ## resolve the versions anew: requirements/*.txt, also those of the tests' clients and of the bench's peers
 	.venv/bin/uv pip compile -q --upgrade requirements/dev.in -o requirements/dev.txt --no-emit-index-url --no-header --no-annotate
-	for set in requirements/operator serving-image/requirements/full serving-image/requirements/sklearn; do \
+	for set in requirements/operator serving-image/requirements/{full,sklearn,compile}; do \
 	  .venv/bin/uv pip compile -q $$set.in -c requirements/dev.txt -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
 	for set in $(basename $(wildcard tests/clients/*/requirements.in)); do \
 	  .venv/bin/uv pip compile -q --upgrade $$set.in --python-version 3.11 -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
@@ -55,7 +58,7 @@ lock: venv  ## resolve the versions anew: requirements/*.txt, also those of the 
 	  .venv/bin/uv pip compile -q --upgrade $$set.in -c <(grep -E '^(scikit-learn|joblib)==' requirements/dev.txt) \
 	    --python-version 3.11 -o $$set.txt --no-emit-index-url --no-header --no-annotate; done
 
-clients: venv  ## real clients in Python, JavaScript, Go and Java against a server process: one table (installs them once)
+clients: venv compiled  ## real clients in Python, JavaScript, Go and Java against a server process: one table (installs them once)
 	$(PYTEST) --timeout 900 tests/clients
 
 test-controlplane: venv  ## the tests on a real API server without nodes
@@ -82,23 +85,23 @@ drain: venv  ## a node is drained under load, on a cluster of two nodes that is 
 
 ##@ Figures
 .PHONY: bench bench-quick scale soak neighbours overload
-bench: venv  ## this server and its peers, one core each, in turn: rates, latency, memory, goals (an hour; BENCH=--help)
+bench: venv compiled  ## this server and its peers, one core each, in turn: rates, latency, memory, goals (an hour; BENCH=--help)
 	PYTHONPATH=tests $(PY) -m bench $(BENCH)
 
-bench-quick: venv  ## the essential rows of it: two models, the best peers (10 minutes; BENCH="--only iris --rounds 1")
+bench-quick: venv compiled  ## the essential rows of it: two models, the best peers (10 minutes; BENCH="--only iris --rounds 1")
 	PYTHONPATH=tests $(PY) -m bench --quick $(BENCH)
 
 scale: venv  ## 1,000 models at once and 10,000 at rest, without nodes: figures beside their goals (SCALE=--help)
 	@mkdir -p build
 	$(PY) tests/perf/scale.py $(SCALE)
 
-soak: venv  ## a million answers, each compared with the in-process one, then memory under 30 minutes of load (SOAK=--help)
+soak: venv compiled  ## a million answers, each compared with the in-process one, then memory under 30 minutes of load (SOAK=--help)
 	PYTHONPATH=tests $(PY) -m soak $(SOAK)
 
-neighbours: venv  ## health and a small model while the worst allowed request is in work (a minute; NEIGHBOURS=--help)
+neighbours: venv compiled  ## health and a small model while the worst allowed request is in work (a minute; NEIGHBOURS=--help)
 	$(PY) tests/perf/neighbours.py $(NEIGHBOURS)
 
-overload: venv  ## several times what a model can answer: who is answered, and how soon it is over (OVERLOAD=--help)
+overload: venv compiled  ## several times what a model can answer: who is answered, and how soon it is over (OVERLOAD=--help)
 	$(PY) tests/perf/overload.py $(OVERLOAD)
 
 ##@ The cluster

@@ -1,6 +1,11 @@
-"""Builds the native modules into wheels and editable installations; without a C compiler they come without them."""
+"""Builds the native modules into wheels and editable installations, and compiles a request's way for wheels.
+
+Without a C compiler they come without either.
+"""
 
 import importlib.util
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -29,3 +34,11 @@ class NativeHook(BuildHookInterface[Any]):
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data.update(pure_python=False, tag=f"cp311-abi3-{platform}")
         build_data["artifacts"] += [f"/{each.relative_to(self.root)}" for each in built]
+        if version == "editable":  # what is edited runs as Python until its owner compiles it (tools/venv.sh)
+            return
+        command = [sys.executable, "-m", "modelmoor_server.compiled.build"]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        if done.returncode:
+            self.app.display_warning(f"modelmoor-server is installed without compiled modules, slower: {done.stderr}")
+            return
+        build_data["artifacts"] += ["/modelmoor_server/compiled/*.so", "/modelmoor_server/compiled/*.sources"]

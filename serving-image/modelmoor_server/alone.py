@@ -2,6 +2,7 @@
 
 import logging
 
+from modelmoor_server import is_compiled
 from modelmoor_server.loader import Loader
 from modelmoor_server.process import Process
 
@@ -25,4 +26,5 @@ class Alone:
         assert process.loader is not None
         for source in process.settings.models:
             await process.loader.load(source.name)
-        log.info("Ready", extra={"fields": {"models": list(process.repository.entries)}})
+        told = {"models": list(process.repository.entries), "compiled": is_compiled}
+        log.info("Ready", extra={"fields": told})

@@ -7,6 +7,7 @@ import numpy as np
 
 from modelmoor_server.errors import RequestError
 from modelmoor_server.signature import Datatype
+from modelmoor_server.texts import as_objects
 
 
 class InferenceRequest(NamedTuple):
@@ -62,21 +63,7 @@ def output_tensor(name: str, array: np.ndarray) -> OutputTensor:
     dtype = array.dtype
     datatype = Datatype.of(array)
     if dtype.kind in "US":
-        array = _texts(array)
+        array = as_objects(array)
     elif not dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return OutputTensor(name, datatype, array if array.flags.c_contiguous else np.ascontiguousarray(array))
-
-
-def _texts(array: np.ndarray) -> np.ndarray:
-    """`astype(object)`, in steps between which other threads get the interpreter."""
-    if array.size <= _STEP or not array.ndim:
-        return array.astype(object)
-    texts = np.empty(array.shape, dtype=object)
-    step = max(1, _STEP * len(array) // array.size)
-    for start in range(0, len(array), step):
-        texts[start : start + step] = array[start : start + step]
-    return texts
-
-
-_STEP = 20_000  # texts that are made in one go: some milliseconds

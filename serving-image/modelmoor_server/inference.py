@@ -71,7 +71,7 @@ class Inference(Intake):
         self._example = model.example
         self._caller = Caller(identity.name, model, batches=allows(batching, model))
         self._cost = cost
-        self._thread = thread
+        self._model_thread = thread
         self._counters = counters
         self._timeout = timeout
         self._admission = admission or QueueLimit(queue_limit)
@@ -85,7 +85,7 @@ class Inference(Intake):
     @property
     def busy(self) -> bool:
         """Whether the model's thread has work."""
-        return not self._thread.idle
+        return not self._model_thread.idle
 
     @property
     def batches(self) -> bool:
@@ -99,13 +99,13 @@ class Inference(Intake):
     def retire(self) -> None:
         """Out of service: what was submitted is still answered, and then the model's thread ends."""
         self._retired = True
-        self._thread.close()
+        self._model_thread.close()
         if self._counters.queued is self._queued:
             self._counters.queued = lambda: 0
 
     def wait(self) -> None:
         """Block until the last answer that a retired model had in its queue has been made."""
-        self._thread.join()
+        self._model_thread.join()
 
     def intake(self) -> Intake:
         """What a process without the model needs to decode a call."""
@@ -118,7 +118,7 @@ class Inference(Intake):
 
         timeout: seconds that the caller will wait, where that is less than the server's own timeout.
         """
-        if not self._thread.idle and (refusal := self._admission.admit(self._thread.depth)) is not None:
+        if not self._model_thread.idle and (refusal := self._admission.admit(self._model_thread.depth)) is not None:
             call.done(refusal)  # before a byte of it is parsed
             return None
         job = Job(self, call, self._timeout if timeout is None else min(timeout, self._timeout))
@@ -127,7 +127,7 @@ class Inference(Intake):
             if job.outcome is not None:
                 call.done(job.outcome)
                 return None
-            if self._thread.idle and self._cost.expected(job.rows) <= INLINE_BUDGET:
+            if self._model_thread.idle and self._cost.expected(job.rows) <= INLINE_BUDGET:
                 return self._at_once(job)
         self._enqueue(job)
         return job
@@ -136,7 +136,7 @@ class Inference(Intake):
         """The caller has left: drop the job where it is not running, and tell whether it was not."""
         if job in self._turn:
             self._turn.remove(job)
-        elif job.timer is not None and self._thread.withdraw(job):
+        elif job.timer is not None and self._model_thread.withdraw(job):
             job.timer.cancel()
             job.timer = None
         else:
@@ -182,7 +182,7 @@ class Inference(Intake):
         """Answer what came in one turn of the loop, in shared calls; what would take long goes to the thread."""
         jobs, self._turn = self._turn, []
         budget = INLINE_BUDGET
-        while jobs and self._thread.idle:
+        while jobs and self._model_thread.idle:
             group, jobs = self._group(jobs)
             expected = self._cost.expected(sum(job.rows for job in group))
             if expected > budget and budget < INLINE_BUDGET:
@@ -193,7 +193,7 @@ class Inference(Intake):
             self._caller.answer(group, done)
             self._deliver(done)
         for job in jobs:
-            if (refusal := self._admission.admit(self._thread.depth)) is None:
+            if (refusal := self._admission.admit(self._model_thread.depth)) is None:
                 self._enqueue(job)
             else:
                 job.call.done(refusal)
@@ -216,13 +216,13 @@ class Inference(Intake):
         if job.timer is None:
             job.timer = self._loop.call_later(max(job.deadline - perf_counter(), 0.0), self._time_out, job)
         if self._retired:  # of this very turn, or read apart meanwhile: a thread of its own answers what was accepted
-            self._thread = ModelThread(self.identity.name)
-        self._thread.post(job)
+            self._model_thread = ModelThread(self.identity.name)
+        self._model_thread.post(job)
         if self._retired:
-            self._thread.close()
+            self._model_thread.close()
 
     def _finish(self, done: Done) -> None:
-        self._thread.finished(len(done.jobs) + len(done.waiting))
+        self._model_thread.finished(len(done.jobs) + len(done.waiting))
         for job in done.jobs:
             self._counters.queue.observe(job.taken or 0.0)
         self._deliver(done)
@@ -280,7 +280,7 @@ class Inference(Intake):
     def _time_out(self, job: Job) -> None:
         job.abandoned = True
         job.timer = None
-        self._thread.withdraw(job)
+        self._model_thread.withdraw(job)
         self._counters.abandoned[Abandoned.TIMEOUT] += 1
         job.call.done(timed_out(job))
 
@@ -300,7 +300,7 @@ class Inference(Intake):
             if job.left:
                 job.outcome = CallerLeft("The connection was closed before the answer was complete.")
             if job.open:
-                self._thread.again(job)  # behind those who came in the meantime
+                self._model_thread.again(job)  # behind those who came in the meantime
             else:
                 done.jobs.append(job)
         with contextlib.suppress(RuntimeError):  # the loop may have ended in the meantime
@@ -325,7 +325,7 @@ class Inference(Intake):
             rows += job.rows
             return True
 
-        found = self._thread.gather(wanted, lambda: rows >= most, first.created + self.batching.max_delay)
+        found = self._model_thread.gather(wanted, lambda: rows >= most, first.created + self.batching.max_delay)
         for job in found:
             self._take(job)
         return found

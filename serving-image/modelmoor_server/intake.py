@@ -4,8 +4,7 @@ It can be pickled: large bodies are decoded in a process that holds none (apart/
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,7 @@ from modelmoor_server.signature import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What a model is called and what it is. version: the first digits of its digest, which pin the artifact."""
 
     name: str
@@ -59,6 +57,9 @@ class Intake:
         self._outputs = frozenset(field.name for field in signature.outputs)
         self.numbers: Field | None = only_floats(signature) if not alternatives else None
         self._row = row_of(self.numbers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Intake, (self.identity, self.signature, self.default_outputs, self.alternatives)
 
     def from_tensors(
         self, tensors: Iterable[tuple[str, str, Sequence[int], Any]], *, frame: bool = False

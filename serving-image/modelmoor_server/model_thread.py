@@ -30,8 +30,8 @@ class ModelThread(Generic[W]):
         self._changed = threading.Condition(threading.Lock())
         self._unfinished = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=f"model-{name}", daemon=True)
-        self._thread.start()
+        self._os_thread = threading.Thread(target=self._run, name=f"model-{name}", daemon=True)
+        self._os_thread.start()
 
     @property
     def idle(self) -> bool:
@@ -70,7 +70,7 @@ class ModelThread(Generic[W]):
 
     def join(self) -> None:
         """Wait for the end of the thread."""
-        self._thread.join()
+        self._os_thread.join()
 
     def again(self, work: W) -> None:
         """Put work that was taken, and is not finished, behind all that waits."""

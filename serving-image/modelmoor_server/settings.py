@@ -53,6 +53,7 @@ VARIABLES = (
     Variable("MODELMOOR_VERSION_MISMATCH", "Refuse", "Refuse or Warn: models of a library version not compared."),
     Variable("MODELMOOR_ENGINE", "Auto", "Auto, Library, Native or ONNX: by what code models are answered."),
     Variable("MODELMOOR_GRPC_TRANSPORT", "Auto", "Auto, Native (libnghttp2) or Grpcio: what carries gRPC."),
+    Variable("MODELMOOR_COMPILED", "Auto", "Auto, Never or Always: whether the modules are used that mypyc compiled."),
     Variable("MODELMOOR_REPOSITORY_API", "Deny", "Allow or Deny: models loaded and unloaded by HTTP requests."),
     Variable("MODELMOOR_TERMINATION_LOG", "/dev/termination-log", "Where the reason of a failed start is written."),
 )
@@ -138,6 +139,7 @@ def from_environment(
     Raises ModelError (InvalidSettings).
     """
     values = _DEFAULTS | {name: environment[name] for name in _DEFAULTS if environment.get(name)}
+    _one_of(values, "MODELMOOR_COMPILED", ("Auto", "Never", "Always"))  # obeyed long before, at the first import
     return Settings(
         models=_by_hand(models) if models else (_of_pod(values),),
         http_port=_port(values["MODELMOOR_HTTP_PORT"], "MODELMOOR_HTTP_PORT", http_port, "--http-port"),

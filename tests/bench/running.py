@@ -117,9 +117,12 @@ def running(server: Server, model: Model, logs: Path) -> Iterator[Running]:
 
 
 def environment() -> dict[str, str]:
-    """What every server gets: this process's environment, less our settings, with one thread for each library."""
+    """What every server gets: this process's environment, less our settings, with one thread for each library.
+
+    Our own server runs as in its image, or not at all.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MODELMOOR_")}
-    return clean | ONE_THREAD | QUIET
+    return clean | ONE_THREAD | QUIET | {"MODELMOOR_COMPILED": "Always"}
 
 
 @cache

@@ -45,15 +45,16 @@ class HttpCall:
     noted: ClassVar[tuple[str, ...]] = ()
     takes_binary: ClassVar[bool] = False
 
-    def __init__(self, route: "PredictRoute", inference: "Inference", body: bytes, respond: Respond) -> None:
-        self._route = route
-        self._inference = inference
-        self._intake: Intake = inference
+    def __init__(self, intake: "Intake", body: bytes) -> None:
+        self._intake = intake
         self._body = body
-        self._respond = respond
+        self._packed: Packed | None = None  # where bodies may be compressed
         self._begun = perf_counter()
         self._job: Job | Reading | None = None
-        self._packed: Packed | None = None  # where bodies may be compressed
+        # the rest is there from `submit` on
+        self._route: PredictRoute
+        self._inference: Inference
+        self._respond: Respond
 
     @property
     def size(self) -> int:
@@ -95,25 +96,24 @@ class HttpCall:
         """Binary tensors follow the JSON, whose length the head states; where `takes_binary`, before `submit`."""
         raise NotImplementedError
 
-    def submit(self) -> bool:
+    def submit(self, route: "PredictRoute", inference: "Inference", respond: Respond) -> bool:
         """Begin; tells whether the answer is still to come."""
-        if self.apart and self._route.reader is not None:
-            portable = Portable(type(self), self.state(), self._inference.intake())
-            self._job = self._route.reader.read(portable, self._body, self._read)
+        self._route, self._inference, self._respond = route, inference, respond
+        if self.apart and route.reader is not None:
+            portable = Portable(type(self), self.state(), inference.intake())
+            self._job = route.reader.read(portable, self._body, self._read)
         else:
-            self._job = self._inference.submit(self)
+            self._job = inference.submit(self)
         return self._job is not None
 
     def state(self) -> dict[str, Any]:
         """What is known of the call beside its body: it travels to the decoding process and back."""
-        return {name: getattr(self, name) for name in ("_packed", *self.noted) if hasattr(self, name)}
+        return {name: getattr(self, name) for name in ("_packed", *self.noted)}
 
-    @classmethod
-    def rebuilt(cls, portable: Portable, body: bytes) -> "HttpCall":
-        """The call in the decoding process, which can do nothing else with it."""
-        call: HttpCall = portable.kind.__new__(portable.kind)
-        call._body = body
-        call._intake = portable.intake
+    @staticmethod
+    def rebuilt(portable: Portable, body: bytes) -> "HttpCall":
+        """The call in the decoding process."""
+        call: HttpCall = portable.kind(portable.intake, body)
         call._note(portable.state)
         return call
 
@@ -203,8 +203,8 @@ class PredictRoute:
         self._counters.in_flight += 1
         inference = self._entry.inference
         if inference is not None and _SPECIAL.isdisjoint(head.headers):  # the frequent case
-            plain = self._call(self, inference, body, respond)
-            return plain if plain.submit() else None
+            plain = self._call(inference, body)
+            return plain if plain.submit(self, inference, respond) else None
         packing = coding.packing_of(head)
         stated = head.headers.get(HEADER_LENGTH)
         unfit = stated is not None and not self._call.takes_binary
@@ -213,12 +213,12 @@ class PredictRoute:
             self.count(response.status, 0.0)
             respond(response)
             return None
-        call = self._call(self, inference, body, respond)
+        call = self._call(inference, body)
         if packing is not None:
             call.expect_packed(Packed(packing, self.body_limit))
         if stated is not None:
             call.expect_binary(stated, self.json_limit)
-        return call if call.submit() else None
+        return call if call.submit(self, inference, respond) else None
 
     def count(self, status: int, seconds: float) -> None:
         """One request has been answered."""

@@ -5,7 +5,6 @@ Imported with the first request for it: the signatures bring numpy.
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from modelmoor_server.protocols.tfs import signatures
 from modelmoor_server.repository import Repository
@@ -13,6 +12,7 @@ from modelmoor_server.rest import schemas
 
 if TYPE_CHECKING:
     from modelmoor_server.inference import Inference
+    from modelmoor_server.intake import Identity
 
 Object = dict[str, Any]
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
@@ -24,7 +24,7 @@ _STATUSES = {
     "503": "Still loading, or too many requests wait.",
     "504": "The model did not answer in time.",
 }
-_known: "WeakKeyDictionary[Inference, tuple[Object, Object]]" = WeakKeyDictionary()
+_known: "dict[str, tuple[Identity, Object, Object]]" = {}  # paths and schemas of the last one of each name
 
 
 def document(repository: Repository) -> Object:
@@ -32,10 +32,12 @@ def document(repository: Repository) -> Object:
     ready = [entry.inference for entry in repository.entries.values() if entry.inference is not None]
     paths, components = _server_paths(), {"Error": _ERROR}
     for inference in ready:
-        if inference not in _known:
-            _known[inference] = _model_paths(inference), _components(inference)
-        paths |= _known[inference][0]
-        components |= _known[inference][1]
+        known = _known.get(inference.identity.name)
+        if known is None or known[0] != inference.identity:
+            known = inference.identity, _model_paths(inference), _components(inference)
+            _known[inference.identity.name] = known
+        paths |= known[1]
+        components |= known[2]
     if ready:
         paths["/invocations"] = {"post": _invocations(ready)}
     names = [inference.identity.name for inference in ready]

@@ -9,7 +9,8 @@ from modelmoor_server.rest import numbers, payload, values
 from modelmoor_server.rest.calls import HttpCall
 
 if TYPE_CHECKING:
-    from modelmoor_server.inference import InferenceRequest, InferenceResponse
+    from modelmoor_server.exchange import InferenceRequest, InferenceResponse
+    from modelmoor_server.intake import Intake
 
 
 class V1Call(HttpCall):
@@ -19,9 +20,12 @@ class V1Call(HttpCall):
     door: ClassVar[str] = "v1"
     noted: ClassVar[tuple[str, ...]] = ("_by_columns",)
 
+    def __init__(self, intake: "Intake", body: bytes) -> None:
+        super().__init__(intake, body)
+        self._by_columns = False
+
     def _decode(self) -> "InferenceRequest":
         if (request := numbers.of_v1(self._intake, self._body)) is not None:
-            self._by_columns = False
             return request
         document = payload.parse(self._body)
         rows, columns = document.get("instances"), document.get("inputs")

@@ -6,13 +6,15 @@ import orjson
 
 from modelmoor_server.apart.reader import APART_BYTES
 from modelmoor_server.errors import InvalidRequest
-from modelmoor_server.http.message import Respond, Response
+from modelmoor_server.http.message import Response
 from modelmoor_server.protocols.v2 import Form
 from modelmoor_server.rest import numbers, payload, slices, v2_request
-from modelmoor_server.rest.calls import HttpCall, PredictRoute
+from modelmoor_server.rest.calls import HttpCall
 
 if TYPE_CHECKING:
-    from modelmoor_server.inference import Inference, InferenceRequest, InferenceResponse, OutputTensor
+    from modelmoor_server.exchange import InferenceRequest, InferenceResponse, OutputTensor
+    from modelmoor_server.inference import Inference
+    from modelmoor_server.intake import Intake
     from modelmoor_server.signature import Field
 
 BINARY = b"application/octet-stream"
@@ -26,8 +28,8 @@ class V2Call(HttpCall):
     noted: ClassVar[tuple[str, ...]] = ("_all_binary", "_forms", "_json_limit", "_json_size", "_stated")
     takes_binary: ClassVar[bool] = True
 
-    def __init__(self, route: PredictRoute, inference: "Inference", body: bytes, respond: Respond) -> None:
-        super().__init__(route, inference, body, respond)
+    def __init__(self, intake: "Intake", body: bytes) -> None:
+        super().__init__(intake, body)
         self._stated: bytes | None = None  # the JSON's length, as the head has it
         self._json_limit = 0
         self._json_size: int | None = None  # of an answer with binary data

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from modelmoor_server import is_compiled
 from modelmoor_server.errors import ModelError, Phase, Reason, cause_name
 from modelmoor_server.http.server import reserve
 from modelmoor_server.process import asking_for
@@ -219,4 +220,8 @@ class _Parent:
         return max(code if code > 0 else 0 for code in codes)
 
     def _told(self) -> dict[str, Any]:
-        return {"models": [source.name for source in self._settings.models], "workers": len(self._workers)}
+        return {
+            "models": [source.name for source in self._settings.models],
+            "workers": len(self._workers),
+            "compiled": is_compiled,
+        }

@@ -125,7 +125,8 @@ def started(
 
     module: what is run in its place, which then runs it.
     """
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("MODELMOOR_")}
+    ours = {key for key in os.environ if key.startswith("MODELMOOR_") and key != "MODELMOOR_COMPILED"}
+    clean = {key: value for key, value in os.environ.items() if key not in ours}
     tests = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],

@@ -73,8 +73,7 @@ async def reader() -> AsyncIterator[Reader]:
 
 def _portable(signature: Signature, kind: type[HttpCall]) -> Portable:
     intake = Intake(Identity("m", "sha256:00", "sklearn", "scikit-learn 1.9.1", None), signature, ("predict",))
-    call = kind(None, intake, b"", lambda response: None)  # type: ignore[arg-type]
-    return Portable(kind, call.state(), intake)
+    return Portable(kind, {}, intake)
 
 
 def _ask(reader: Reader, portable: Portable, body: bytes) -> "tuple[Reading | None, asyncio.Future[Any]]":

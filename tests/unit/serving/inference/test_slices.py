@@ -112,8 +112,8 @@ async def test_a_closed_thread() -> None:
     large = Asked(inference, rows=5)
     inference.submit(large)
     await asyncio.to_thread(it.begun.wait, 20)
-    inference._thread.close()
+    inference._model_thread.close()
     it.gate.set()
 
     assert await large.outcome == b"[5.0]"
-    await asyncio.to_thread(inference._thread.join)
+    await asyncio.to_thread(inference._model_thread.join)

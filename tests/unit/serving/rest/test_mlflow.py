@@ -15,10 +15,11 @@ from sklearn.pipeline import make_pipeline
 
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.inspection import inspect
+from modelmoor_server.intake import Identity, Intake
 from modelmoor_server.rest import table
 from modelmoor_server.rest.mlflow import from_frame
 from modelmoor_server.runtimes import Policy, load
-from modelmoor_server.signature import Datatype, Field, Signature, from_columns, from_instances
+from modelmoor_server.signature import Datatype, Field, Signature
 from unit.serving.process import PEOPLE, Started
 
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -201,27 +202,15 @@ def test_nan_out(tmp_path: Path, models: Path) -> None:
         assert _invoke(server, b"a,b\n,4\n3,inf\n", CSV)[1] == {"predictions": expected}
 
 
-class InProcess:
-    """The part of an Inference that makes requests, around a real runtime's signature."""
-
-    def __init__(self, signature: Signature) -> None:
-        self.signature = signature
-
-    def from_instances(self, rows: Any) -> dict[str, np.ndarray]:
-        return from_instances(self.signature, rows)
-
-    def from_columns(self, columns: Any) -> dict[str, np.ndarray]:
-        return from_columns(self.signature, columns)
-
-
 def test_free_keys(tmp_path: Path) -> None:
     """A model of free keys gets each row of a frame as one object."""
     model = make_pipeline(DictVectorizer(), LinearRegression()).fit([{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], [0, 1])
     joblib.dump(model, tmp_path / "m.joblib")
     loaded = load(tmp_path / "m.joblib", None, Policy())
-    inference: Any = InProcess(loaded.signature)
+    identity = Identity("m", "sha256:0", loaded.format, loaded.framework, None)
+    intake = Intake(identity, loaded.signature, loaded.default_outputs)
     columns, rows = table.read(b"a,b\n1,y\n3,x\n", loaded.signature)
-    inputs = from_frame(inference, columns, rows)
+    inputs = from_frame(intake, columns, rows)
 
     answered = loaded.predict(inputs, ("predict",))["predict"]
     np.testing.assert_allclose(answered, model.predict([{"a": 1, "b": "y"}, {"a": 3, "b": "x"}]), rtol=1e-12)

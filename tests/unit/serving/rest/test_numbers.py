@@ -89,7 +89,7 @@ def v2_body(form: str, data: str, shape: str, datatype: str = "FP64") -> str:
 def call_of(kind: type[HttpCall], signature: Signature, body: str) -> Any:
     """A call at the door of a model with that signature."""
     intake = Intake(Identity("m", "sha256:0", "sklearn", "scikit-learn", None), signature, ("predict",))
-    return kind(None, intake, body.encode("utf-8", "surrogatepass"), lambda response: None)  # type: ignore[arg-type]
+    return kind(intake, body.encode("utf-8", "surrogatepass"))
 
 
 def outcome(call: Any) -> Any:

@@ -79,12 +79,8 @@ def test_status_is_that_of_kserve_and_of_tensorflow_serving(doors: Started) -> N
 @pytest.mark.parametrize(("body", "columns"), [({"instances": [[1]]}, False), ({"inputs": [[1]]}, True)])
 def test_several_outputs_are_objects_by_name(body: dict[str, Any], columns: bool) -> None:
     """Several outputs make one object a row; the column form also has them by name."""
-    call = V1Call(
-        Any,
-        Intake(Identity("m", "sha256:0", "sklearn", "scikit-learn", None), SIGNATURE, ("predict",)),
-        json.dumps(body).encode(),
-        print,
-    )  # type: ignore[arg-type]
+    intake = Intake(Identity("m", "sha256:0", "sklearn", "scikit-learn", None), SIGNATURE, ("predict",))
+    call = V1Call(intake, json.dumps(body).encode())
     call.decode()
     outputs = (output_tensor("a", np.array([1, 2])), output_tensor("b", np.array([["x"], ["y"]])))
     answer = json.loads(call.encode(InferenceResponse(outputs)))
