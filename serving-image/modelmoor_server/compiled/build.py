@@ -19,7 +19,8 @@ import sys
 from mypyc.build import mypycify
 from setuptools import setup
 work, group, *sources = sys.argv[1:]
-options = ["--follow-imports=silent", "--ignore-missing-imports", "--no-warn-no-return", f"--cache-dir={work}/cache"]
+open(f"{work}/mypy.ini", "w").write("[mypy]\\nfollow_imports = silent\\nignore_missing_imports = true\\n")
+options = [f"--config-file={work}/mypy.ini", f"--cache-dir={work}/cache"]
 extensions = mypycify([*options, *sources], opt_level="3", debug_level="0", group_name=group, target_dir=f"{work}/c")
 setup(
     name=group, packages=[], ext_modules=extensions,
