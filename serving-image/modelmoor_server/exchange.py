@@ -1,6 +1,7 @@
 """What passes between a door and a model: a request that fits the signature, a response, and the call around both."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,7 +11,8 @@ from modelmoor_server.signature import Datatype
 from modelmoor_server.texts import as_objects
 
 
-class InferenceRequest(NamedTuple):
+@dataclass(slots=True)
+class InferenceRequest:
     """A request that fits the signature. inputs: arrays by public name. outputs: public names, in the asked order."""
 
     inputs: Mapping[str, np.ndarray]
@@ -26,7 +28,8 @@ class OutputTensor(NamedTuple):
     array: np.ndarray
 
 
-class InferenceResponse(NamedTuple):
+@dataclass(slots=True)
+class InferenceResponse:
     """What the model answered, output by output in the asked order."""
 
     outputs: tuple[OutputTensor, ...]

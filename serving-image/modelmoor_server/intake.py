@@ -51,6 +51,7 @@ class Intake:
         alternatives: Mapping[str, Signature] = {},
     ) -> None:
         self.identity = identity
+        self.name, self.version = identity.name, identity.version  # which each answer tells
         self.signature = signature
         self.alternatives = alternatives
         self.default_outputs = default_outputs

@@ -52,7 +52,8 @@ def answer(sock: socket.socket, outcome: Decoded | RequestError) -> None:
             slices = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data]
         pieces += slices
         arrays.append((name, None if array.dtype.hasobject else array.dtype, array.shape, len(slices)))
-    head = (type(outcome.request), _rest(outcome.request), arrays, outcome.state)
+    rest = {"outputs": outcome.request.outputs, "id": outcome.request.id}
+    head = (type(outcome.request), rest, arrays, outcome.state)
     _send(sock, [pickle.dumps(head, 5), *pieces])
 
 
@@ -69,10 +70,6 @@ def receive(sock: socket.socket) -> Decoded | RequestError:
         own, pieces = pieces[:count], pieces[count:]
         inputs[name] = _objects(own, shape) if dtype is None else own[0].view(dtype).reshape(shape)
     return Decoded(kind(inputs=inputs, **rest), state)
-
-
-def _rest(request: Any) -> dict[str, Any]:
-    return {name: value for name, value in request._asdict().items() if name != "inputs"}
 
 
 def _objects(slices: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:

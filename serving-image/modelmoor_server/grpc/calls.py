@@ -222,7 +222,7 @@ class Models:
         """It has ended, with the HTTP status of the same outcome."""
         self._held -= call.size
         self._counters.in_flight -= 1
-        self._count(call.door, call.inference.identity.name, status, perf_counter() - begun)
+        self._count(call.door, call.inference.name, status, perf_counter() - begun)
 
     def begin(self, call: PredictCall, caller: Caller, respond: Respond) -> Begun:
         """Answer a call through `respond`, at once or later."""

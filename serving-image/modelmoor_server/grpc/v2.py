@@ -109,7 +109,7 @@ class InferCall(PredictCall):
             signature = self.inference.signature
             outputs = [formed(output, self._forms.get(output.name, _AS_IT_IS), signature) for output in outputs]
         raw = bool(self._raw) or any(output.datatype == Datatype.FP16 for output in outputs)
-        parts = [_answer_head(self.inference.identity.name, self.inference.identity.version)]
+        parts = [_answer_head(self.inference.name, self.inference.version)]
         if self._head.id:
             parts.append(_Response(id=self._head.id).SerializeToString())
         contents = []

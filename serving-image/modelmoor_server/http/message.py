@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import orjson
 
@@ -39,7 +39,8 @@ class Head:
     expects_continue: bool = False
 
 
-class Response(NamedTuple):
+@dataclass(slots=True)
+class Response:
     """An answer: a status, a body and the few headers beyond those that every answer has."""
 
     status: int
@@ -94,6 +95,8 @@ def retry_later() -> Headers:
 def written(response: Response, date: bytes, *, close: bool, keep_alive: bool, without_body: bool) -> bytes:
     """The bytes of an answer. keep_alive: say so aloud, as HTTP/1.0 wants it."""
     start = _STARTS.get((response.status, response.content_type)) or _start(response.status, response.content_type)
+    if not (close or keep_alive or without_body or response.headers) and response.status != HTTPStatus.NO_CONTENT:
+        return b"%b%d\r\nDate: %b\r\n\r\n%b" % (start, len(response.body), date, response.body)  # the frequent case
     end = b"Connection: close\r\n\r\n" if close else b"Connection: keep-alive\r\n\r\n" if keep_alive else b"\r\n"
     extra = b"".join([b"%b: %b\r\n" % header for header in response.headers]) if response.headers else b""
     if response.status == HTTPStatus.NO_CONTENT:

@@ -58,8 +58,7 @@ class V2Call(HttpCall):
         return self._tensors(payload.parse(self._body[:length]), data) if length else self._read_raw(data)
 
     def _encode(self, response: "InferenceResponse") -> bytes:
-        identity = self._intake.identity
-        body: dict[str, Any] = {"model_name": identity.name, "model_version": identity.version}
+        body: dict[str, Any] = {"model_name": self._intake.name, "model_version": self._intake.version}
         if response.id is not None:
             body["id"] = response.id
         if self._forms or self._all_binary:
