@@ -35,7 +35,7 @@ venv:  ## .venv with everything, at locked versions
 	@tools/venv.sh
 
 compiled: venv  ## a request's way compiled by mypyc, as in the image (20 seconds); edited modules run as Python until then
-	@$(PY) -m modelmoor_server.compiled.build
+	@MODELMOOR_COMPILED=Never $(PY) -m modelmoor_server.compiled.build
 
 fmt: venv  ## format and mend what a linter can
 	.venv/bin/ruff check -q --fix-only .

@@ -4,6 +4,7 @@ Without a C compiler they come without either.
 """
 
 import importlib.util
+import os
 import subprocess
 import sys
 import sysconfig
@@ -37,7 +38,8 @@ class NativeHook(BuildHookInterface[Any]):
         if version == "editable":  # what is edited runs as Python until its owner compiles it (tools/venv.sh)
             return
         command = [sys.executable, "-m", "modelmoor_server.compiled.build"]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        plain = {**os.environ, "MODELMOOR_COMPILED": "Never"}
+        done = subprocess.run(command, cwd=self.root, env=plain, capture_output=True, text=True, check=False)
         if done.returncode:
             self.app.display_warning(f"modelmoor-server is installed without compiled modules, slower: {done.stderr}")
             return

@@ -55,6 +55,6 @@ fi
 .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e . -e ./serving-image
 touch "$stamp"
 have_kernel
-.venv/bin/python -m modelmoor_server.compiled.build >/dev/null 2>&1 ||
+MODELMOOR_COMPILED=Never .venv/bin/python -m modelmoor_server.compiled.build >/dev/null 2>&1 ||
   say "venv: without the modules that mypyc compiles: the same answers, slower (python -m modelmoor_server.compiled.build)"
 say "venv: ready"

@@ -99,8 +99,9 @@ class Intake:
         """A request for `outputs`, or for the default ones where it names none. Raises InvalidRequest."""
         if not outputs:
             return InferenceRequest(inputs, self.default_outputs, id)
-        for position, name in enumerate(outputs):
+        wanted = tuple(dict.fromkeys(outputs))
+        for name in wanted:  # so it ends at the first that is unknown, however often the others were named
             if name not in self._outputs:
                 known = ", ".join(field.name for field in self.signature.outputs)
-                raise InvalidRequest(f"outputs[{position}]: the model has no such output; it has {known}")
-        return InferenceRequest(inputs, tuple(dict.fromkeys(outputs)), id)
+                raise InvalidRequest(f"outputs[{outputs.index(name)}]: the model has no such output; it has {known}")
+        return InferenceRequest(inputs, wanted, id)

@@ -10,6 +10,7 @@ whoever edits one of them runs Python until the next build. docs/decisions/0024-
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -42,12 +43,19 @@ def install() -> bool:
     choice = os.environ.get(VARIABLE) or "Auto"
     if choice == "Never":
         return False
-    if not modules.fresh():
+    try:
+        if not modules.fresh():
+            raise ImportError("the modules are not compiled, or were changed since")
+        finder = Finder(modules.files())
+        sys.meta_path.insert(0, finder)
+        try:
+            import_module(modules.SHARED)  # all of them are in it; it may be of another machine
+        except ImportError:
+            sys.meta_path.remove(finder)
+            raise
+    except ImportError as error:
         if choice == "Always":
-            raise ImportError(
-                f"{VARIABLE} is Always, but the modules are not compiled, or were changed since: "
-                "python -m modelmoor_server.compiled.build"
-            )
+            again = f"{VARIABLE}=Never python -m modelmoor_server.compiled.build"
+            raise ImportError(f"{VARIABLE} is Always, but {error}. Compile them: {again}") from None
         return False
-    sys.meta_path.insert(0, Finder(modules.files()))
     return True

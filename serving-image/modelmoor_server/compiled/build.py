@@ -5,7 +5,9 @@ Needs mypy and setuptools beside a C compiler and Python's headers; half a minut
 stderr, where it cannot be done; then the same modules run as Python: the same answers, slower.
 """
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,10 @@ import sys
 from mypyc.build import mypycify
 from setuptools import setup
 work, group, *sources = sys.argv[1:]
-open(f"{work}/mypy.ini", "w").write("[mypy]\\nfollow_imports = silent\\nignore_missing_imports = true\\n")
+# our own types alone: where the image is built, no library is installed, and what is tested should be what is shipped
+skipped = "[mypy-numpy.*,orjson.*,uvloop.*,httptools.*,prometheus_client.*,google.*,grpc.*]\\nfollow_imports = skip\\n"
+with open(f"{work}/mypy.ini", "w") as ini:
+    ini.write("[mypy]\\nfollow_imports = silent\\nignore_missing_imports = true\\n" + skipped)
 options = [f"--config-file={work}/mypy.ini", f"--cache-dir={work}/cache"]
 extensions = mypycify([*options, *sources], opt_level="3", debug_level="0", group_name=group, target_dir=f"{work}/c")
 setup(
@@ -34,36 +39,48 @@ class CannotCompileError(Exception):
 
 
 def build(into: Path = modules.HERE) -> tuple[Path, ...]:
-    """Every file of the compiled form, in a folder. Raises CannotCompileError.
+    """Every file of the compiled form, in a folder; at once where they are there and fit. Raises CannotCompileError.
 
-    The stamp comes last and goes first: what is half made is not used.
+    One build at a time. The stamp goes first and comes last: what is half made, or of sources that were changed
+    meanwhile, is not used.
     """
-    modules.stamp(into).unlink(missing_ok=True)
-    wanted, made_of = modules.files(into), modules.of_sources()
-    with tempfile.TemporaryDirectory(prefix="modelmoor-compile-") as work:
-        command = [sys.executable, "-c", _SETUP, work, modules.GROUP, *map(_relative, modules.sources())]
-        # the paths that tracebacks will name are relative to the folder of the package
-        done = subprocess.run(
-            command,
-            cwd=modules.PACKAGE.parent,
-            env={**os.environ, "MYPYPATH": str(modules.PACKAGE.parent), "MODELMOOR_COMPILED": "Never"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise CannotCompileError(f"mypyc failed:\n{(done.stdout + done.stderr).strip()[-4000:]}")
-        for name, file in wanted.items():
-            made = Path(work, "lib", f"{name.replace('.', '/')}{modules.SUFFIX}")
-            temporary = into / f".{file.name}.{os.getpid()}"
-            temporary.write_bytes(made.read_bytes())
-            temporary.replace(file)  # in one step: a process that has the old one open keeps it
-    modules.stamp(into).write_text(made_of, encoding="ascii")
-    return (*wanted.values(), modules.stamp(into))
+    with (into / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted, stamp, made_of = modules.files(into), modules.stamp(into), _made_of()
+        if not modules.fresh(into) or stamp.read_text(encoding="ascii") != made_of:
+            with tempfile.TemporaryDirectory(prefix="modelmoor-compile-") as work:
+                _compile(work)
+                if _made_of() != made_of:
+                    raise CannotCompileError("the sources were changed meanwhile: compile them again")
+                stamp.unlink(missing_ok=True)
+                for left in {*into.glob(f"*{modules.SUFFIX}")} - {*wanted.values()}:
+                    left.unlink()
+                for name, file in wanted.items():
+                    temporary = into / f".{file.name}.{os.getpid()}"
+                    shutil.copyfile(Path(work, "lib", f"{name.replace('.', '/')}{modules.SUFFIX}"), temporary)
+                    temporary.replace(file)  # in one step: a process that has the old one open keeps it
+            stamp.write_text(made_of, encoding="ascii")
+    return (*wanted.values(), stamp)
 
 
-def _relative(source: Path) -> str:
-    return str(source.relative_to(modules.PACKAGE.parent))
+def _compile(work: str) -> None:
+    # the paths that tracebacks will name are relative to the folder of the package
+    sources = [str(source.relative_to(modules.PACKAGE.parent)) for source in modules.sources()]
+    done = subprocess.run(
+        [sys.executable, "-c", _SETUP, work, modules.GROUP, *sources],
+        cwd=modules.PACKAGE.parent,
+        env={**os.environ, "MYPYPATH": str(modules.PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise CannotCompileError(f"mypyc failed:\n{(done.stdout + done.stderr).strip()[-4000:]}")
+
+
+def _made_of() -> str:
+    everything = sorted(modules.PACKAGE.rglob("*.py"))
+    return f"{modules.hashed(modules.sources())} {modules.hashed(everything)}"
 
 
 if __name__ == "__main__":

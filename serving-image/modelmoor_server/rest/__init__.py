@@ -2,7 +2,8 @@
 
 payload.py         JSON in, bounded before it is parsed
 v2.py v1.py tfs.py the protocols: a request's JSON -> inference -> an answer's JSON
-mlflow.py table.py MLflow's /invocations, and its CSV
+mlflow.py          MLflow's /invocations
+frame.py table.py  its data frames, as JSON and as CSV
 values.py          what v1, TensorFlow Serving and MLflow share: base64 objects, NaN as a word
 calls.py           one prediction on its way: counted, timed, answered
 coding.py packed.py  compressed bodies, both ways

@@ -73,18 +73,45 @@ def test_tracebacks_name_the_source(package: Path) -> None:
     """What the log tells of a failure is a line that a person can open."""
     code = "from modelmoor_server.calling import _request\nfrom modelmoor_server.job import Job\n_request(None)"
     assert "calling.py" in _run(package, "-c", code, choice="Never").stderr
-    assert "calling.py" in _run(package, "-c", "import modelmoor_server.calling as c; c._tensors({}, ['x'])").stderr
+    assert "calling.py" in _run(package, "-c", code, choice="Always").stderr
 
 
 @pytest.mark.slow
 def test_a_failed_build_leaves_python(package: Path, tmp_path: Path) -> None:
-    """Without a compiler: exit code 1, a sentence, and what was compiled before is not used."""
+    """Without a compiler: exit code 1 and a sentence; what was compiled of other sources is not used."""
     folder = tmp_path / "copy"
     shutil.copytree(package, folder)
+    with (folder / "modelmoor_server" / "job.py").open("a") as source:
+        source.write("# edited\n")
     done = _run(folder, "-m", "modelmoor_server.compiled.build", CC="no-such-compiler")
     assert done.returncode == 1
     assert done.stderr.startswith("modelmoor_server.compiled: mypyc failed")
     assert _shown(folder) == (False, ".py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", ["missing", "empty", "of another machine"])
+def test_what_cannot_be_loaded_is_not_used(package: Path, tmp_path: Path, harm: str) -> None:
+    """What they are all in is missing, or of no use to this machine: Python, or a refusal where that is forbidden."""
+    folder = tmp_path / "copy"
+    shutil.copytree(package, folder)
+    file = modules.files(folder / "modelmoor_server" / "compiled")[modules.SHARED]
+    file.unlink()
+    if harm != "missing":
+        file.write_text("" if harm == "empty" else harm)
+    assert _shown(folder) == (False, ".py")
+    refused = _run(folder, "-c", SHOWN, choice="Always")
+    assert refused.returncode == 1
+    assert "MODELMOOR_COMPILED=Never python -m modelmoor_server.compiled.build" in refused.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_what_is_fresh_is_not_built_again(package: Path) -> None:
+    """A second build changes no file."""
+    files = modules.files(package / "modelmoor_server" / "compiled").values()
+    before = [file.stat().st_mtime_ns for file in files]
+    assert _run(package, "-m", "modelmoor_server.compiled.build").returncode == 0
+    assert [file.stat().st_mtime_ns for file in files] == before
 
 
 def test_every_module_is_there() -> None:

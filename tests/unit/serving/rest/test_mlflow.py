@@ -16,8 +16,7 @@ from sklearn.pipeline import make_pipeline
 from modelmoor_server.errors import InvalidRequest
 from modelmoor_server.inspection import inspect
 from modelmoor_server.intake import Identity, Intake
-from modelmoor_server.rest import table
-from modelmoor_server.rest.mlflow import from_frame
+from modelmoor_server.rest import frame, table
 from modelmoor_server.runtimes import Policy, load
 from modelmoor_server.signature import Datatype, Field, Signature
 from unit.serving.process import PEOPLE, Started
@@ -210,7 +209,7 @@ def test_free_keys(tmp_path: Path) -> None:
     identity = Identity("m", "sha256:0", loaded.format, loaded.framework, None)
     intake = Intake(identity, loaded.signature, loaded.default_outputs)
     columns, rows = table.read(b"a,b\n1,y\n3,x\n", loaded.signature)
-    inputs = from_frame(intake, columns, rows)
+    inputs = frame.arrays(intake, columns, rows)
 
     answered = loaded.predict(inputs, ("predict",))["predict"]
     np.testing.assert_allclose(answered, model.predict([{"a": 1, "b": "y"}, {"a": 3, "b": "x"}]), rtol=1e-12)
