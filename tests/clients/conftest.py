@@ -114,8 +114,7 @@ def ask(server: Started, singles: dict[str, str], truth: dict[str, Any]) -> Call
 
 def run(command: list[str], environment: Mapping[str, str] = MappingProxyType({}), stdin: str = "") -> str:
     """A program's standard output; its standard error is the failure's text."""
-    ours = {key for key in os.environ if key.startswith("MODELMOOR_") and key != "MODELMOOR_COMPILED"}
-    whole = {key: value for key, value in os.environ.items() if key not in ours} | dict(environment)
+    whole = {key: value for key, value in os.environ.items() if not key.startswith("MODELMOOR_")} | dict(environment)
     if "MODELMOOR_CACHE" in os.environ:
         whole["MODELMOOR_CACHE"] = os.environ["MODELMOOR_CACHE"]
     ended = subprocess.run(command, input=stdin, env=whole, capture_output=True, text=True, timeout=600, check=False)

@@ -66,7 +66,7 @@ def scaled(cluster: Cluster, shared_store: Store) -> Iterator[Scaled]:
 def test_load_brings_more_pods(scaled: Scaled) -> None:
     """Requests from inside the cluster drive the CPU up; the HPA answers, and the model stays Ready meanwhile.
 
-    About a thousand a second: a hundred are 22 thousandths of a core, too little to matter.
+    Up to 1,200 a second: a tenth of that took 22 thousandths of a core, too little to matter.
     """
     assert scaled.replicas == 1
     with load(scaled.namespace, "busy", kept=4, fresh=2, pause=0.005) as client:

@@ -1,7 +1,7 @@
 """A request's way in native code: mypyc compiles the same modules that stand here as Python, and an import takes those.
 
 modules.py  which ones, and the hash of their sources
-build.py    compiles them, for a wheel, an editable installation, an image, or by hand
+build.py    compiles them, for a wheel, for .venv, for an image, or by hand
 
 What is compiled lies in this folder, away from its sources, and is taken only while they are what it was made of:
 whoever edits one of them runs Python until the next build. docs/decisions/0024-compiled-modules.md

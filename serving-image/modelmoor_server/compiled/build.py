@@ -44,7 +44,11 @@ def build(into: Path = modules.HERE) -> tuple[Path, ...]:
     One build at a time. The stamp goes first and comes last: what is half made, or of sources that were changed
     meanwhile, is not used.
     """
-    with (into / ".lock").open("w") as lock:
+    try:
+        lock = (into / ".lock").open("w")
+    except OSError as error:
+        raise CannotCompileError(f"the folder of the result cannot be written: {error}") from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted, stamp, made_of = modules.files(into), modules.stamp(into), _made_of()
         if not modules.fresh(into) or stamp.read_text(encoding="ascii") != made_of:
@@ -75,7 +79,8 @@ def _compile(work: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise CannotCompileError(f"mypyc failed:\n{(done.stdout + done.stderr).strip()[-4000:]}")
+        told = (done.stdout + done.stderr).strip()[-4000:]
+        raise CannotCompileError(f"mypyc failed; it needs mypy, setuptools, a C compiler and Python's headers:\n{told}")
 
 
 def _made_of() -> str:
