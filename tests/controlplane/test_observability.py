@@ -79,8 +79,8 @@ def test_one_fault_is_one_event_with_a_count(control_plane: ControlPlane, namesp
     def counted() -> bool:
         return {count(event) for event in events(control_plane, namespace, "CorruptArtifact")} == {rounds}
 
-    assert len(events(control_plane, namespace, "CorruptArtifact")) == 1
-    assert len(events(control_plane, namespace)) <= 5
+    told = [event["reason"] for event in events(control_plane, namespace)]
+    assert len(told) == len(set(told)) <= 4, told
     eventually(counted, seconds=30, why=lambda: f"{events(control_plane, namespace)}")
 
 
@@ -90,10 +90,10 @@ def count(event: dict[str, Any]) -> int:
 
 
 def events(plane: ControlPlane, namespace: str, reason: str = "") -> list[dict[str, Any]]:
-    """The Events of the model, or those of one reason."""
+    """The Events of the model, or those of one reason; Kubernetes has its own for what is called the same."""
     found = json.loads(plane.kubectl("-n", namespace, "get", "events.events.k8s.io", "-o", "json"))["items"]
     return [
         event
         for event in found
-        if event["regarding"].get("name") == "iris" and event["reason"] in (reason or event["reason"],)
+        if event["regarding"]["kind"] == "ModelDeployment" and event["reason"] in (reason or event["reason"],)
     ]
