@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -13,6 +13,9 @@ from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import coding, tfs, v2
 from modelmoor_server.rest.calls import refusal
 from modelmoor_server.tasks import Tasks
+
+if TYPE_CHECKING:
+    from modelmoor_server.inference import Inference
 
 TEXT = b"text/plain; charset=utf-8"
 METRICS = b"text/plain; version=0.0.4; charset=utf-8"
@@ -88,6 +91,12 @@ def document(members: dict[str, Any], status: int = 200) -> Response:
     return Response(status, orjson.dumps(members))
 
 
+def told_of(inference: "Inference", members: dict[str, Any]) -> Response:
+    """What a model says of itself. The body is the same whatever engine answers; a header says which one does."""
+    engine = (b"Modelmoor-Engine", inference.identity.engine.encode())
+    return Response(200, orjson.dumps(members), headers=(engine,))
+
+
 def alive() -> Response:
     """`GET /`, KServe's v1 liveness."""
     return document({"status": "alive"})
@@ -119,28 +128,25 @@ def model_list(repository: Repository) -> Response:
 def v2_ready(entry: Entry) -> Response:
     """`GET /v2/models/{model}/ready`."""
     if entry.inference is not None:
-        return document({"name": entry.name, "ready": True})
+        return told_of(entry.inference, {"name": entry.name, "ready": True})
     return document({"name": entry.name, "ready": False, "error": str(entry.problem)}, 503)
 
 
 def v2_metadata(entry: Entry) -> Response:
-    """`GET /v2/models/{model}`. Its body is the same whatever engine answers; a header says which one does."""
-    if entry.inference is None:
-        return refusal(entry.problem)
-    engine = (b"Modelmoor-Engine", entry.inference.identity.engine.encode())
-    return Response(200, orjson.dumps(v2.metadata(entry.inference)), headers=(engine,))
+    """`GET /v2/models/{model}`."""
+    return told_of(found, v2.metadata(found)) if (found := entry.inference) is not None else refusal(entry.problem)
 
 
 def v1_status(entry: Entry) -> Response:
     """`GET /v1/models/{model}`."""
     if entry.inference is not None:
-        return document(tfs.status(entry))
+        return told_of(entry.inference, tfs.status(entry))
     return document({**tfs.status(entry), "error": str(entry.problem)}, 503)
 
 
 def v1_metadata(entry: Entry) -> Response:
     """`GET /v1/models/{model}/metadata`, TensorFlow Serving's."""
-    return document(tfs.metadata(entry.inference)) if entry.inference is not None else refusal(entry.problem)
+    return told_of(found, tfs.metadata(found)) if (found := entry.inference) is not None else refusal(entry.problem)
 
 
 def ping(repository: Repository) -> Response:

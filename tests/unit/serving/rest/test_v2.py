@@ -103,15 +103,17 @@ def test_metadata(doors: Started) -> None:
 
 @pytest.mark.slow
 def test_metadata_is_the_same_by_every_engine(doors: Started, models: Path) -> None:
-    """To the byte; which code answers stands in a header beside it."""
-    told = {}
+    """To the byte, as status is; which code answers stands in a header beside it."""
+    paths = ("/v2/models/iris", "/v2/models/iris/ready", "/v1/models/iris", "/v1/models/iris/metadata")
     with started(by_hand(models, "iris"), {"MODELMOOR_ENGINE": "Library"}) as other:
         other.event("Ready")
-        for server in (doors, other):
-            _, headers, body = server.exchange("GET", "/v2/models/iris")
-            told[headers["Modelmoor-Engine"]] = body
-    assert told.keys() == {"Native", "Library"}
-    assert told["Native"] == told["Library"]
+        for path in paths:
+            told = {}
+            for server in (doors, other):
+                _, headers, body = server.exchange("GET", path)
+                told[headers["Modelmoor-Engine"]] = body
+            assert told.keys() == {"Native", "Library"}
+            assert told["Native"] == told["Library"]
 
 
 @pytest.mark.parametrize(
