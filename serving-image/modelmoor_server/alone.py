@@ -26,5 +26,7 @@ class Alone:
         assert process.loader is not None
         for source in process.settings.models:
             await process.loader.load(source.name)
+        if process.repository.draining:
+            return  # SIGTERM came meanwhile: nobody was or will be told that it is ready
         told = {"models": list(process.repository.entries), "compiled": is_compiled}
         log.info("Ready", extra={"fields": told})
