@@ -11,7 +11,7 @@ demo: venv  ## four models on a real cluster (or as local processes), asked for 
 	$(PY) demo/run.py
 
 test: venv compiled  ## every test, those on a real API server and a real cluster included
-	MODELMOOR_COMPILED=Always $(PYTEST) -n 2 tests/unit tests/golden tests/contract
+	MODELMOOR_COMPILED=Always $(PYTEST) -n 2 --timeout 300 tests/unit tests/golden tests/contract
 	MODELMOOR_COMPILED=Always $(PYTEST) --timeout 900 tests/clients
 	$(PYTEST) --timeout 300 tests/controlplane
 	$(PYTEST) --timeout 900 tests/cluster
@@ -24,7 +24,7 @@ check: venv  ## the quick half: lint, types, imports, generated files, unit, gol
 	.venv/bin/shellcheck $(INFRA)/*.sh $(INFRA)/*/*.sh tests/clients/*.sh tests/bench/*.sh tools/*.sh
 	$(PY) -m modelmoor_operator.api.crd --check
 	$(PY) tools/protos.py --check
-	MODELMOOR_COMPILED=Never $(PYTEST) -n 2 -m "not slow" tests/unit tests/golden tests/contract
+	MODELMOOR_COMPILED=Never $(PYTEST) -n 2 --timeout 300 -m "not slow" tests/unit tests/golden tests/contract
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

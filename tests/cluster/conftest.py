@@ -32,8 +32,8 @@ def cluster() -> Cluster:
 @pytest.fixture(scope="session")
 def shared_store(cluster: Cluster) -> Iterator[Store]:
     """The examples' S3 store, in a namespace of its own."""
-    with cluster.namespace("store") as namespace, store(namespace) as opened:
-        yield opened
+    with cluster.namespace("store") as namespace:
+        yield store(namespace)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from support.account import Account
 from support.control_plane import ControlPlane
 from support.manifests import model, seen
 from support.operator import operator as running
+from support.waiting import eventually
 
 Object = dict[str, Any]
 
@@ -51,7 +52,7 @@ def test_rollout_settings_change_in_place(control_plane: ControlPlane, namespace
     default = control_plane.eventually("deployment", "iris", lambda _: True, namespace=namespace)["spec"]
     assert default["strategy"]["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": 0}
     assert default["progressDeadlineSeconds"] == 600
-    (replica_set,) = control_plane.names("replicaset", namespace)
+    (replica_set,) = eventually(lambda: control_plane.names("replicaset", namespace), seconds=10)
 
     rollout = {"maxSurge": 2, "maxUnavailable": "50%", "progressDeadline": "1m30s"}
     control_plane.apply(model(replicas=4, rollout=rollout), namespace=namespace)

@@ -9,6 +9,7 @@ import pytest
 from support.control_plane import ControlPlane
 from support.manifests import model, says
 from support.operator import Operator
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.usefixtures("operator")]
 
@@ -212,7 +213,7 @@ def test_repairs_are_counted(control_plane: ControlPlane, home: str, operator: O
         "service", "iris", lambda obj: "spy" not in obj["spec"]["selector"], namespace=home, seconds=HEALED_SECONDS
     )
 
-    assert operator.metric('modelmoor_drift_healed_total{kind="Service"}') > before
+    eventually(lambda: operator.metric('modelmoor_drift_healed_total{kind="Service"}') > before, seconds=10)
     assert '"drift"' in operator.logs()
 
 

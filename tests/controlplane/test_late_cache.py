@@ -102,8 +102,8 @@ def test_an_autoscaled_number_survives_an_operator_that_knows_nothing_yet(late: 
     late.settled(namespace)
     late.faults.drop = {"deployments": 1.0}
     late.api.patch(DEPLOYMENT, namespace, "iris", {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}})
-    late.operator.current.process.kill()
     lives = len(late.operator.lives)
+    late.operator.current.process.kill()
     eventually(lambda: len(late.operator.lives) > lives, seconds=20)
     late.api.apply(
         MODEL_DEPLOYMENT,
@@ -161,4 +161,4 @@ def test_a_namespace_on_its_way_out_makes_no_storm(late: Bench) -> None:
     # which child goes first is the namespace controller's choice: a Deployment that loses its pods is a word of its own
     words = [json.loads(line)["message"] for line in lines]
     assert len(words) == len(set(words)), lines
-    assert len(late.audit.writes(name)) <= 12
+    assert len(late.audit.writes(name)) <= 20  # a storm has hundreds

@@ -7,6 +7,7 @@ import pytest
 from support.audit import Audit
 from support.control_plane import ControlPlane
 from support.manifests import condition, model, says, seen
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.usefixtures("operator")]
 
@@ -16,6 +17,7 @@ KINDS = "deployment,replicaset,service,hpa,pdb,controllerrevision"
 def begin(plane: ControlPlane, namespace: str, **spec: object) -> None:
     plane.apply(model(**spec), namespace=namespace)
     plane.eventually("mdep", "iris", seen, namespace=namespace)
+    eventually(lambda: plane.names("replicaset", namespace), seconds=10)  # Kubernetes' part, at its own pace
 
 
 def left(plane: ControlPlane, namespace: str) -> list[str]:

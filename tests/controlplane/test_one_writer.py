@@ -2,6 +2,7 @@
 
 import signal
 from datetime import datetime
+from threading import Thread
 
 import pytest
 
@@ -24,11 +25,14 @@ def test_writes_of_two_replicas_never_overlap(control_plane: ControlPlane, names
     names = [f"m{number}" for number in range(MODELS)]
     with running(accounts[0].kubeconfig, namespace=accounts[0].namespace) as leader:
         with running(accounts[1].kubeconfig, namespace=accounts[1].namespace, lead=False):
-            control_plane.apply(*(model(name) for name in names), namespace=namespace)
+            objects = [model(name) for name in names]
+            applying = Thread(target=lambda: control_plane.apply(*objects, namespace=namespace))
+            applying.start()
             eventually(lambda: len(first.writes(namespace)) > MODELS, seconds=20, why=leader.logs)
             leader.signal(signal.SIGKILL)
             leader.process.wait(10)
             before = len(control_plane.names("poddisruptionbudget", namespace))
+            applying.join()
             for name in names:
                 control_plane.eventually("mdep", name, seen, namespace=namespace, seconds=40)
 

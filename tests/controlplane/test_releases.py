@@ -70,3 +70,5 @@ def test_of_two_that_start_at_once_the_younger_one_leaves(
         eventually(renewed, seconds=60, why=younger.logs, pause=1)
         assert younger.process.returncode == 0
         assert "an older modelmoor operator runs in this cluster" in younger.logs()
+    # an operator of another test would wait until it has expired
+    control_plane.kubectl("-n", north.namespace, "delete", "lease", "modelmoor-operator")

@@ -8,6 +8,7 @@ import pytest
 from support.control_plane import ControlPlane
 from support.kubelet import DIGEST, Kubelet, load_failure, serving
 from support.manifests import condition, model, says, seen
+from support.waiting import eventually
 
 Object = dict[str, Any]
 
@@ -120,8 +121,10 @@ def test_the_reason_is_an_event_too(control_plane: ControlPlane, namespace: str)
     revision = target(control_plane, namespace)
     ready(control_plane, namespace, revision)
 
-    events = control_plane.kubectl("-n", namespace, "get", "events.events.k8s.io", "-o", "json")
-    reasons = [item["reason"] for item in json.loads(events)["items"] if item["regarding"]["name"] == "iris"]
+    def told() -> int:
+        items = json.loads(control_plane.kubectl("-n", namespace, "get", "events.events.k8s.io", "-o", "json"))["items"]
+        return [item["reason"] for item in items if item["regarding"]["name"] == "iris"].count("ModelReady")
 
-    assert reasons.count("ModelReady") == 1
+    eventually(told, seconds=10)
+    assert told() == 1
     assert "ModelReady" in control_plane.kubectl("-n", namespace, "describe", "mdep", "iris")

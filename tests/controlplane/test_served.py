@@ -54,5 +54,8 @@ def test_a_kind_that_appears_is_noticed(
 
     audit.mark()
     with running(account.kubeconfig, namespace=account.namespace):
-        watched = {event["objectRef"]["resource"] for event in audit.events() if event["verb"] == "watch"}
-        assert absent.plural in watched
+
+        def watched() -> set[str]:
+            return {event["objectRef"]["resource"] for event in audit.events() if event["verb"] == "watch"}
+
+        eventually(lambda: absent.plural in watched(), seconds=10, why=lambda: f"{watched()}")

@@ -39,7 +39,8 @@ def test_a_fresh_install_is_quiet_and_has_one_leader(cluster: Cluster) -> None:
 def test_no_request_fails_while_a_node_is_drained(cluster: Cluster) -> None:
     """Both pods of a model, and half of the operator, stand on the node that goes; the budget moves them one by one."""
     with cluster.namespace("store") as shelf, cluster.namespace("drained") as namespace:
-        with only(cluster, STAYS), store(shelf) as opened:
+        with only(cluster, STAYS):
+            opened = store(shelf)
             namespace.apply(opened.secret())
             opened.put("drained/model.joblib", answering(7.0))
         with only(cluster, GOES):

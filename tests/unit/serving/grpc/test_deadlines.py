@@ -29,7 +29,7 @@ async def test_work_past_its_deadline_never_begins() -> None:
         await until(lambda: held.seen)
         with pytest.raises(grpc.aio.AioRpcError) as told:
             await client.infer(one(2), timeout=0.2)
-        await until(lambda: port.codes)
+        await until(lambda: port.codes and port.models["m"].queued() == 0)
         held.gate.set()
         await first
         await client.infer(one(3))

@@ -87,12 +87,12 @@ async def test_a_cancelled_stream_withdraws_its_work() -> None:
 async def test_a_stream_ends_by_age_after_its_answers() -> None:
     """What was read is answered; then UNAVAILABLE asks the client to open another stream."""
     held = Held()
-    async with serving(held, age_seconds=0.3) as (port, client):
+    async with serving(held, age_seconds=1.0) as (port, client):
         stream = client.stream()
         for value in range(3):
             await stream.write(one(value))
         await until(lambda: port.counters.in_flight == 3)
-        await asyncio.sleep(0.5)  # beyond the age
+        await asyncio.sleep(1.5)  # beyond the age
         held.gate.set()
         answers = [(await stream.read()).infer_response.id for _ in range(3)]
         with pytest.raises(grpc.aio.AioRpcError) as told:

@@ -1,5 +1,6 @@
 """Whatever is sent: a proper 4xx or an answer, in bounded time and memory, and a neighbour who does not notice."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -28,12 +29,11 @@ def resident(server: Started) -> float:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] + [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        if task.name != str(pid)
-        for child in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread may end at any time
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def check(server: Started, neighbour: Neighbour, door: Door, sending: Sending) -> None:

@@ -87,11 +87,22 @@ def held(begun: threading.Event, gate: threading.Event) -> Callable[[np.ndarray]
     return act
 
 
+class _Known(Cost):
+    def observe(self, rows: int, seconds: float) -> None:
+        """Learn nothing: a call that a gate or a busy machine holds up says nothing of the model."""
+
+
 def served(
-    model: Scripted, *, row: float | None = 1e-5, timeout: float = 20, queue_limit: int = 10, **more: Any
+    model: Scripted,
+    *,
+    row: float | None = 1e-5,
+    learns: bool = False,
+    timeout: float = 20,
+    queue_limit: int = 10,
+    **more: Any,
 ) -> Inference:
-    """An Inference around a model of which a row takes `row` seconds."""
-    cost = Cost()
+    """An Inference around a model of which a row takes `row` seconds, whatever calls take here, unless it `learns`."""
+    cost = Cost() if learns else _Known()
     if row is not None:
         cost.measure(row, row * 2, 2)
     thread: ModelThread[Job] = ModelThread("m")

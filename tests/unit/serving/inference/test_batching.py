@@ -206,7 +206,7 @@ async def test_a_model_that_does_not_answer_row_by_row() -> None:
 async def test_max_delay() -> None:
     """With a delay a request waits for company, but not when the call is full, and not longer than that."""
     model = close()
-    inference = served(model, batching=Batching(max_size=2, max_delay=0.2))
+    inference = served(model, batching=Batching(max_size=2, max_delay=1))
     loop = asyncio.get_running_loop()
     begun = loop.time()
     asks = [Asked(inference, value=1), Asked(inference, value=2)]
@@ -220,8 +220,8 @@ async def test_max_delay() -> None:
     await alone.outcome
 
     assert model.calls == [[1, 2], [3]]
-    assert full < 0.2
-    assert 0.19 < loop.time() - begun < 5
+    assert full < 1
+    assert 0.99 < loop.time() - begun < 10
 
 
 async def test_a_callers_own_deadline() -> None:

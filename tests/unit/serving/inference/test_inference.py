@@ -118,6 +118,7 @@ async def test_timeout(make: Make) -> None:
     inference.submit(waiting)
 
     outcomes = [await running.outcome, await waiting.outcome]
+    inference._timeout = 20  # the next one has all the time that a busy machine wants
     gate.set()
     following = Asked(inference)
     inference.submit(following)
@@ -172,7 +173,7 @@ async def test_a_slow_surprise_moves_the_next_requests_to_the_thread(make: Make)
     slow = threading.Event()
     slow.set()
     model = Scripted(lambda x: (threading.Event().wait(0.05) if slow.is_set() else None, x)[1])
-    inference = make(model, row=1e-4)
+    inference = make(model, row=1e-4, learns=True)
     inference.submit(Asked(inference))
     slow.clear()
     asked = Asked(inference)

@@ -39,5 +39,12 @@ def test_the_decoding_process_ends_with_the_server(models: Path) -> None:
         (child,) = [int(pid) for path in tasks.glob("*/children") for pid in path.read_text().split()]
         server.process.kill()
         server.process.wait()
-        while Path(f"/proc/{child}/cmdline").exists() and b"child" in Path(f"/proc/{child}/cmdline").read_bytes():
+        while _is_child(child):
             pass
+
+
+def _is_child(pid: int) -> bool:
+    try:
+        return b"child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it ended before or after the file was opened
+        return False
