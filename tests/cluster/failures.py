@@ -25,7 +25,7 @@ NOBODYS_DIGEST = "sha256:" + "0" * 64
 
 @dataclass(frozen=True)
 class Failure:
-    """One way to fail. `says` must stand in the message, `hint` in the next step; `seconds` is when at the latest."""
+    """One way to fail. `says` must stand in the message, `hint` in the next step."""
 
     name: str
     reason: str
@@ -35,7 +35,6 @@ class Failure:
     spec: Object = field(default_factory=dict)
     phase: str = ""
     by_pod: bool = True
-    seconds: float = 60.0
 
     def manifest(self) -> Object:
         return deployment(self.name, self.uri, **self.spec)
@@ -84,7 +83,6 @@ FAILURES = [
         "Check that the store is up",
         uri="http://nobody.invalid/model.joblib?signature=secret-query",
         phase="Fetch",
-        seconds=90.0,  # it is asked for half a minute before it is called unavailable
     ),
     Failure(
         "corrupt",

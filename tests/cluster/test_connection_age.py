@@ -25,7 +25,7 @@ def test_new_pods_get_their_share_of_kept_connections(namespace: Namespace, shar
         namespace.change("aging", replicas=3)
         namespace.ready("aging")
         shares = Shares(namespace, "aging")
-        eventually(lambda: shares.least() >= LEAST_SHARE, seconds=180, pause=10, why=lambda: f"{shares.seen}")
+        eventually(lambda: shares.least() >= LEAST_SHARE, seconds=120, pause=10, why=lambda: f"{shares.seen}")
         report = client.report()
 
     assert report.failed == 0, report.failures

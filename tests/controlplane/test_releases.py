@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -17,9 +18,12 @@ pytestmark = pytest.mark.controlplane
 
 
 @pytest.fixture(scope="module")
-def releases(control_plane: ControlPlane) -> tuple[Account, Account]:
+def releases(control_plane: ControlPlane) -> Iterator[tuple[Account, Account]]:
     """Each in a namespace of its own, with the chart's rules."""
-    return tuple(account(control_plane, name, namespace=f"{name}-system") for name in ("north", "south"))  # type: ignore[return-value]
+    both = tuple(account(control_plane, name, namespace=f"{name}-system") for name in ("north", "south"))
+    yield both  # type: ignore[misc]
+    for release in both:  # an operator of another test would wait until their Leases have expired
+        control_plane.kubectl("-n", release.namespace, "delete", "lease", "--all")
 
 
 def test_a_second_release_refuses_while_the_first_one_runs(
@@ -70,5 +74,3 @@ def test_of_two_that_start_at_once_the_younger_one_leaves(
         eventually(renewed, seconds=60, why=younger.logs, pause=1)
         assert younger.process.returncode == 0
         assert "an older modelmoor operator runs in this cluster" in younger.logs()
-    # an operator of another test would wait until it has expired
-    control_plane.kubectl("-n", north.namespace, "delete", "lease", "modelmoor-operator")

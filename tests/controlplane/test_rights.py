@@ -31,7 +31,7 @@ def test_a_missing_rule_is_named(control_plane: ControlPlane) -> None:
         assert "deployments" not in replica.logs()
 
         chart_account(control_plane, "poor")
-        eventually(lambda: replica.http("/readyz")[0] == 200, seconds=40, why=replica.logs)
+        eventually(lambda: replica.http("/readyz")[0] == 200, seconds=20, why=replica.logs)
 
 
 def test_only_the_given_namespaces_are_served(

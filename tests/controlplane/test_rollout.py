@@ -125,6 +125,5 @@ def test_the_reason_is_an_event_too(control_plane: ControlPlane, namespace: str)
         items = json.loads(control_plane.kubectl("-n", namespace, "get", "events.events.k8s.io", "-o", "json"))["items"]
         return [item["reason"] for item in items if item["regarding"]["name"] == "iris"].count("ModelReady")
 
-    eventually(told, seconds=10)
-    assert told() == 1
+    assert eventually(told, seconds=10) == 1
     assert "ModelReady" in control_plane.kubectl("-n", namespace, "describe", "mdep", "iris")

@@ -123,8 +123,7 @@ def main() -> int:
                     print(row(felt), flush=True)
                     probes += felt.probes
                     neighbours += felt.neighbours
-            children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
-            readers = [resident(int(pid))[0] for path in children for pid in path.read_text().split()]
+            readers = [resident(pid)[0] for pid in server.children()]
     figures.add("probe, 99th percentile", 1000 * high(probes), "ms", goal=1000 * PROBE_GOAL)
     figures.add("probe, slowest", 1000 * max(probes), "ms")
     figures.add("small model, 99th percentile", 1000 * high(neighbours), "ms")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from modelmoor_server.errors import ModelError
-from modelmoor_server.http.message import Head, Respond, Response, error
+from modelmoor_server.http.message import Head, Headers, Respond, Response, error
 from modelmoor_server.protocols.v2 import extensions
 from modelmoor_server.repository import Entry, Repository
 from modelmoor_server.rest import coding, tfs, v2
@@ -86,15 +86,14 @@ class Refused:
         respond(self.refusal)
 
 
-def document(members: dict[str, Any], status: int = 200) -> Response:
+def document(members: dict[str, Any], status: int = 200, headers: Headers = ()) -> Response:
     """A JSON answer."""
-    return Response(status, orjson.dumps(members))
+    return Response(status, orjson.dumps(members), headers=headers)
 
 
 def told_of(inference: "Inference", members: dict[str, Any]) -> Response:
     """What a model says of itself. The body is the same whatever engine answers; a header says which one does."""
-    engine = (b"Modelmoor-Engine", inference.identity.engine.encode())
-    return Response(200, orjson.dumps(members), headers=(engine,))
+    return document(members, headers=((b"Modelmoor-Engine", inference.identity.engine.encode()),))
 
 
 def alive() -> Response:

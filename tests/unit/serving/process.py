@@ -55,6 +55,14 @@ def save_odd_models(folder: Path) -> None:
         joblib.dump(make_pipeline(step, LinearRegression()).fit(*odd.TRAINING), folder / f"{name}.joblib")
 
 
+def command(pid: int) -> bytes:
+    """The command line of a process; empty once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # gone before or after the file was opened
+        return b""
+
+
 @dataclass
 class Started:
     """A server process. log: its lines on standard error, parsed, as far as they have come."""
@@ -72,12 +80,23 @@ class Started:
     def grpc_port(self) -> int:
         return int(self.event("ListeningGrpc")["port"])
 
-    def event(self, name: str, seconds: float = 60) -> dict[str, Any]:
-        """The first log line of an event, waited for."""
+    def event(self, name: str, seconds: float = 60, *, count: int = 1) -> dict[str, Any]:
+        """The first log line of an event, or the `count`-th, waited for."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.log if line["event"] == name]
+
         with self.changed:
-            self.changed.wait_for(lambda: self.ended or any(line["event"] == name for line in self.log), seconds)
-            found = next((line for line in self.log if line["event"] == name), None)
-        assert found is not None, f"no {name} in {self.log}"
+            self.changed.wait_for(lambda: self.ended or len(found()) >= count, seconds)
+            assert len(found()) >= count, f"not {count} times {name} in {self.log}"
+            return found()[count - 1]
+
+    def children(self) -> list[int]:
+        """Its child processes, whichever thread started them."""
+        found: list[int] = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread may end at any time
+                found += map(int, (task / "children").read_text().split())
         return found
 
     def exchange(

@@ -1,6 +1,5 @@
 """Whatever is sent: a proper 4xx or an answer, in bounded time and memory, and a neighbour who does not notice."""
 
-import contextlib
 import json
 import os
 from pathlib import Path
@@ -22,18 +21,10 @@ REFUSED = {**cases.REFUSED, **rest_cases.REFUSED}
 
 def resident(server: Started) -> float:
     """Resident memory of the server and its children, in MiB."""
-    pids = [server.process.pid, *_children(server.process.pid)]
+    pids = [server.process.pid, *server.children()]
     return (
         sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") for pid in pids) / MIB
     )
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread may end at any time
-            found += map(int, (task / "children").read_text().split())
-    return found
 
 
 def check(server: Started, neighbour: Neighbour, door: Door, sending: Sending) -> None:

@@ -87,7 +87,9 @@ def held(begun: threading.Event, gate: threading.Event) -> Callable[[np.ndarray]
     return act
 
 
-class _Known(Cost):
+class Known(Cost):
+    """What a row takes is given once and for all."""
+
     def observe(self, rows: int, seconds: float) -> None:
         """Learn nothing: a call that a gate or a busy machine holds up says nothing of the model."""
 
@@ -102,7 +104,7 @@ def served(
     **more: Any,
 ) -> Inference:
     """An Inference around a model of which a row takes `row` seconds, whatever calls take here, unless it `learns`."""
-    cost = Cost() if learns else _Known()
+    cost = Cost() if learns else Known()
     if row is not None:
         cost.measure(row, row * 2, 2)
     thread: ModelThread[Job] = ModelThread("m")

@@ -222,15 +222,6 @@ def _status(server: Started, key: str) -> int:
     return int(next(line.split()[1] for line in lines if line.startswith(f"{key}:")))
 
 
-def _retired(server: Started, count: int) -> None:
-    """Wait until so many models have given their memory back, and their threads have gone."""
-    with server.changed:
-        assert server.changed.wait_for(
-            lambda: [line["event"] for line in server.log].count("ModelRetired") == count, 60
-        )
-    time.sleep(0.2)
-
-
 def test_loads_leave_nothing_behind(tmp_path: Path) -> None:
     """Twenty loads of a model of some 30 MB cost no thread and not the memory of one more model than two."""
     random = np.random.default_rng(0)
@@ -240,11 +231,11 @@ def test_loads_leave_nothing_behind(tmp_path: Path) -> None:
     with serving(tmp_path, "iris") as server:
         for _ in range(3):
             assert control(server, "load")[0] == 200
-        _retired(server, 3)
+        server.event("ModelRetired", count=3)
         threads, memory = _status(server, "Threads"), _status(server, "VmRSS")
         for _ in range(20):
             assert control(server, "load")[0] == 200
-        _retired(server, 23)
+        server.event("ModelRetired", count=23)
         deadline = time.monotonic() + 20
         while _status(server, "Threads") > threads and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -7,7 +7,7 @@ import pytest
 
 from perf.bodies import WORST, Worst
 from perf.neighbours import NEIGHBOUR_GOAL, PROBE, PROBE_GOAL, high, measure, paced
-from unit.serving.process import Started, started
+from unit.serving.process import Started, command, started
 
 pytestmark = pytest.mark.slow
 SOME = ("v1, rows of short numbers", "v2, flat numbers", "v2, NaN", "v1, broken at the end")
@@ -33,18 +33,10 @@ def test_the_decoding_process_ends_with_the_server(models: Path) -> None:
     """It comes with the first large body, and goes with its parent, even where that is killed."""
     with started(["serve", "--model", f"sum={models / 'sum.joblib'}", "--http-port", "0"]) as server:
         server.event("Ready")
-        tasks = Path(f"/proc/{server.process.pid}/task")
-        assert not [path for path in tasks.glob("*/children") if path.read_text()]
+        assert server.children() == []
         assert server.ask("POST", "/v1/models/sum:predict", {"instances": [[1, 2, 3]] * 50_000})[0] == 200
-        (child,) = [int(pid) for path in tasks.glob("*/children") for pid in path.read_text().split()]
+        (child,) = server.children()
         server.process.kill()
         server.process.wait()
-        while _is_child(child):
+        while b"child" in command(child):
             pass
-
-
-def _is_child(pid: int) -> bool:
-    try:
-        return b"child" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):  # it ended before or after the file was opened
-        return False

@@ -108,6 +108,19 @@ def test_sigterm_while_loading(models: Path) -> None:
     assert "Ready" not in [line["event"] for line in server.log]
 
 
+def test_a_load_that_ends_during_the_drain_makes_nothing_ready(models: Path) -> None:
+    """Whoever asks holds up the end of the process, so that its model is loaded before; it says no `Ready` for that."""
+    with started(by_hand(models, "iris")) as server:
+        server.event("Listening")
+        server.process.send_signal(signal.SIGTERM)
+        server.event("Draining")
+        while "ModelReady" not in [line["event"] for line in server.log]:
+            assert server.ask("GET", "/v2/health/live")[0] == 200
+
+        assert server.process.wait(60) == 0
+    assert "Ready" not in [line["event"] for line in server.log]
+
+
 def test_rolling_update_loses_nothing(models: Path) -> None:
     """Clients on kept and on new connections go from one process to the next; every request is answered."""
     with started(by_hand(models, "iris")) as old, started(by_hand(models, "iris")) as new:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.serving.process import GRPC, Started, by_hand, save_models, started
+from unit.serving.process import GRPC, Started, by_hand, command, save_models, started
 
 ROW = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
 INFER = "/v2/models/iris/infer"
@@ -38,9 +38,7 @@ def server(folder: Path) -> Iterator[Started]:
 
 def workers(server: Started) -> list[int]:
     """Process ids of the workers."""
-    tasks = Path(f"/proc/{server.process.pid}/task")
-    children = [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in children if b"workers.member" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in server.children() if b"workers.member" in command(pid)]
 
 
 def statuses(server: Started, method: str, path: str, body: object = None) -> Counter[int]:
@@ -170,7 +168,7 @@ def test_workers_end_with_their_parent(folder: Path) -> None:
         server.event("Ready")
         pids = workers(server)
         server.process.kill()
-        until(lambda: not any(_alive(pid) for pid in pids), 30)
+        until(lambda: not any(command(pid) for pid in pids), 30)
 
 
 def test_a_model_that_cannot_be_served_ends_the_start(folder: Path, tmp_path: Path) -> None:
@@ -202,10 +200,3 @@ def test_a_port_that_is_taken_is_told(server: Started, folder: Path) -> None:
 def _sockets(pid: int) -> int:
     """Open sockets of a process, a connection that it took from the kernel among them."""
     return sum(entry.is_socket() for entry in Path(f"/proc/{pid}/fd").iterdir())
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # it ended before or after the file was opened
-        return False
